@@ -1,0 +1,568 @@
+//! The machine: what it holds, the commands, the clock, and the bytes on their way out.
+//!
+//! What frames do to it is in [`frames`](super::frames).
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
+
+use super::config::{Config, Patience, Role};
+use super::credit::cost;
+use super::deadlines::Deadlines;
+use super::event::{Event, Outcome};
+use super::exchange::{Exchange, Outgoing};
+use crate::error::{Error, ErrorCode, Result};
+use crate::wire::decode::Decoder;
+use crate::wire::frame::{self, CONNECTION, ERROR, Kind};
+use crate::wire::hello::Hello;
+use crate::wire::open::Open;
+use crate::wire::preface::{self, PREFACE_LEN};
+use crate::wire::{codec, failure};
+
+/// Whether a producer may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Flow {
+    /// The next item may come.
+    Open,
+    /// Credit or room is used up: wait for [`Event::Writable`].
+    Wait,
+    /// Nobody wants more items; end the exchange.
+    Stop,
+}
+
+/// How far the conversation about the conversation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Waits for the peer's preface and hello.
+    Meeting,
+    /// Exchanges may be opened.
+    Open,
+    /// Over.
+    Closed,
+}
+
+/// One end of a connection.
+#[derive(Debug)]
+pub struct Connection {
+    pub(super) role: Role,
+    pub(super) config: Config,
+    pub(super) phase: Phase,
+    pub(super) hello: Hello,
+    pub(super) peer: Option<Hello>,
+    /// The peer's preface as far as it has come.
+    pub(super) preface: Vec<u8>,
+    pub(super) decoder: Decoder,
+    pub(super) exchanges: BTreeMap<u64, Exchange>,
+    /// Exchanges with something to send, in turn.
+    line: VecDeque<u64>,
+    /// Opens that came before this side was ready.
+    pub(super) held: VecDeque<(u64, Open)>,
+    pub(super) events: VecDeque<Event>,
+    pub(super) output: Vec<u8>,
+    pub(super) deadlines: Deadlines,
+    hello_deadline: Option<Instant>,
+    next_id: u64,
+    pub(super) last_peer_id: u64,
+    /// Bytes in unfinished messages.
+    pub(super) assembling: usize,
+    /// Why this side starts nothing more, once it has said so.
+    pub(super) leaving: Option<Error>,
+    /// Why the peer starts nothing more.
+    pub(super) peer_leaving: Option<Error>,
+}
+
+impl Connection {
+    /// A connection whose bytes begin to flow now. `hello.ready` says whether calls are answered.
+    #[must_use]
+    pub fn new(role: Role, config: Config, hello: Hello, now: Instant) -> Self {
+        let mut new = Self {
+            role,
+            phase: Phase::Meeting,
+            hello,
+            peer: None,
+            preface: Vec::new(),
+            decoder: Decoder::new(),
+            exchanges: BTreeMap::new(),
+            line: VecDeque::new(),
+            held: VecDeque::new(),
+            events: VecDeque::new(),
+            output: Vec::new(),
+            deadlines: Deadlines::default(),
+            // A caller has deadlines of its own, one for each exchange.
+            hello_deadline: (role == Role::Acceptor).then(|| now + config.hello),
+            next_id: if role == Role::Initiator { 1 } else { 2 },
+            last_peer_id: 0,
+            assembling: 0,
+            leaving: None,
+            peer_leaving: None,
+            config,
+        };
+        new.deadlines.change(CONNECTION, None, new.hello_deadline);
+        if role == Role::Initiator {
+            new.introduce();
+        }
+        new
+    }
+
+    // Looking.
+
+    /// Whether the connection is over.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.phase == Phase::Closed
+    }
+
+    /// Why no exchange can be opened any more, if so.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Error> {
+        self.peer_leaving.as_ref().or(self.leaving.as_ref())
+    }
+
+    /// What the peer said of itself, once it has.
+    #[must_use]
+    pub fn peer(&self) -> Option<&Hello> {
+        self.peer.as_ref()
+    }
+
+    /// Exchanges that have not ended, of both sides.
+    #[must_use]
+    pub fn in_flight(&self) -> usize {
+        self.exchanges.len()
+    }
+
+    /// Exchanges of the peer's that have not ended, or whose end has not been given out.
+    #[must_use]
+    pub fn serving(&self) -> usize {
+        self.exchanges.values().filter(|exchange| !exchange.mine).count()
+    }
+
+    /// Whether bytes wait to be written.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.output.is_empty()
+    }
+
+    /// Whether so much waits to be written that nothing more should be read for now.
+    #[must_use]
+    pub fn is_congested(&self) -> bool {
+        self.output.len() >= 4 * self.config.output
+    }
+
+    // Commands.
+
+    /// Opens an exchange and answers its id. It ends with [`Event::Ended`].
+    ///
+    /// # Errors
+    /// The reason why the peer starts nothing more, `too_large` for arguments over the peer's
+    /// bound, `bad_value` for a head that cannot be encoded. Nothing was sent then.
+    pub fn open(&mut self, now: Instant, open: &Open, patience: Patience) -> Result<u64> {
+        if let Some(error) = self.refusal() {
+            return Err(error.clone());
+        }
+        let body = open.encode()?;
+        let most = self.peer.as_ref().map_or(u64::MAX, |peer| peer.message_max);
+        if body.len() as u64 > most {
+            let text = format!("the arguments take {} bytes, the app takes {most}", body.len());
+            return Err(Error::new(ErrorCode::TooLarge, text));
+        }
+        let id = self.next_id;
+        self.next_id += 2;
+        self.exchanges.insert(id, Exchange::new(true, now, patience));
+        self.arm(id, now);
+        self.send(id, Outgoing::new(Kind::Open, 0, body));
+        Ok(id)
+    }
+
+    /// Sends an item on an exchange that the peer opened.
+    pub fn item(&mut self, id: u64, body: Vec<u8>) -> Flow {
+        match self.exchanges.get(&id) {
+            Some(exchange) if !exchange.mine && !exchange.ending => {
+                if exchange.cancelled.is_some() {
+                    return Flow::Stop;
+                }
+            }
+            _ => return Flow::Stop,
+        }
+        self.send(id, Outgoing::new(Kind::Item, 0, body));
+        self.flow(id)
+    }
+
+    /// Whether the producer of an exchange may go on; `Wait` promises an [`Event::Writable`].
+    pub fn flow(&mut self, id: u64) -> Flow {
+        match self.exchanges.get_mut(&id) {
+            Some(exchange) if exchange.cancelled.is_none() => {
+                exchange.waiting = !exchange.queue.is_empty();
+                if exchange.waiting { Flow::Wait } else { Flow::Open }
+            }
+            _ => Flow::Stop,
+        }
+    }
+
+    /// Ends an exchange that the peer opened: with a value (empty for a stream) or a failure. One
+    /// that was cancelled ends as cancelled, whatever its handler says.
+    pub fn end(&mut self, id: u64, result: Result<Vec<u8>, &Error>) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        if exchange.mine || exchange.ending {
+            return;
+        }
+        exchange.ending = true;
+        let cancelled = exchange.cancelled.map(ended_early);
+        let outgoing = match (cancelled, result) {
+            (Some(error), _) => Outgoing::new(Kind::End, ERROR, failure::encode(&error)),
+            (None, Err(error)) => Outgoing::new(Kind::End, ERROR, failure::encode(error)),
+            (None, Ok(body)) => Outgoing::new(Kind::End, 0, body),
+        };
+        self.send(id, outgoing);
+    }
+
+    /// Asks the peer to stop an exchange that this side opened; its end still comes as an event.
+    pub fn cancel(&mut self, id: u64) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        if !exchange.mine || exchange.cancel_sent {
+            return;
+        }
+        exchange.cancel_sent = true;
+        // Arguments that were not sent whole are not wanted either: the peer drops what it has.
+        exchange.queue.clear();
+        frame::write(&mut self.output, Kind::Cancel, 0, id, &[]);
+    }
+
+    /// As [`cancel`](Self::cancel), and nobody waits: no event follows.
+    pub fn abandon(&mut self, id: u64) {
+        self.cancel(id);
+        if let Some(exchange) = self.exchanges.get_mut(&id)
+            && exchange.mine
+        {
+            exchange.silenced = true;
+            self.assembling -= exchange.assembly.held();
+            exchange.assembly.clear();
+            self.set_deadline(id, None);
+        }
+    }
+
+    /// Stops an exchange that the peer opened, for a reason that becomes its end: its handler is
+    /// told if it has begun, and what has not been sent is dropped. Answers whether there was one.
+    pub fn stop(&mut self, id: u64, code: ErrorCode) -> bool {
+        let Some(exchange) = self.exchanges.get_mut(&id).filter(|exchange| !exchange.mine) else {
+            return false;
+        };
+        exchange.queue.clear();
+        let running = exchange.started && !exchange.ending;
+        if !running {
+            // Not begun, or its end waits for credit that may never come: nobody else ends it.
+            exchange.ending = false;
+            self.held.retain(|(held, _)| *held != id);
+            self.end(id, Err(&ended_early(code)));
+        } else if exchange.cancelled.is_none() {
+            exchange.cancelled = Some(code);
+            self.events.push_back(Event::Cancelled { id, code });
+        }
+        self.set_deadline(id, None);
+        true
+    }
+
+    /// An item was taken by its reader: the producer may send as much again.
+    pub fn consume(&mut self, id: u64, cost: u64) {
+        if let Some(exchange) = self.exchanges.get_mut(&id)
+            && !exchange.silenced
+            && let Some(grant) = exchange.window.release(cost)
+        {
+            frame::write(&mut self.output, Kind::Credit, 0, id, &grant.to_le_bytes());
+        }
+    }
+
+    /// The reader of a stream begins to wait for the next item: the silence budget runs from now.
+    pub fn await_item(&mut self, id: u64, now: Instant) {
+        if let Some(exchange) = self.exchanges.get(&id)
+            && exchange.started
+            && let Some(silence) = exchange.patience.silence
+        {
+            let deadline = earlier(exchange.patience.until, Some(now + silence));
+            self.set_deadline(id, deadline);
+        }
+    }
+
+    /// This side answers calls from now on; calls that came before are told now.
+    pub fn set_ready(&mut self, now: Instant) {
+        if std::mem::replace(&mut self.hello.ready, true) {
+            return;
+        }
+        if self.role == Role::Acceptor && self.phase == Phase::Open {
+            frame::write(&mut self.output, Kind::Ready, 0, CONNECTION, &[]);
+        }
+        for (id, open) in std::mem::take(&mut self.held) {
+            self.start(id, open, now);
+        }
+    }
+
+    /// This side starts nothing more that the peer opens from now on. What runs goes on.
+    pub fn go_away(&mut self, error: Error) {
+        if self.leaving.is_some() || self.phase == Phase::Closed {
+            return;
+        }
+        if self.phase == Phase::Open {
+            self.write_go_away(self.last_peer_id, &error);
+        }
+        self.leaving = Some(error);
+        for (id, _) in std::mem::take(&mut self.held) {
+            self.end(id, Err(&Error::new(ErrorCode::ShuttingDown, "the app is stopping")));
+        }
+    }
+
+    /// Asks for a pong; any frame shows that the peer lives.
+    pub fn ping(&mut self, token: u64) {
+        if self.phase == Phase::Open {
+            frame::write(&mut self.output, Kind::Ping, 0, CONNECTION, &token.to_le_bytes());
+        }
+    }
+
+    // The world.
+
+    /// The peer closed its end, or the transport failed.
+    pub fn handle_close(&mut self, error: Error) {
+        self.close(error);
+    }
+
+    /// Acts on the deadlines that have passed.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(id) = self.deadlines.pop(now) {
+            if id == CONNECTION {
+                self.hello_deadline = None;
+                let text = "the peer did not introduce itself in time";
+                self.fail(Error::new(ErrorCode::NotResponding, text));
+                continue;
+            }
+            let Some(exchange) = self.exchanges.get_mut(&id) else { continue };
+            exchange.deadline = None;
+            if exchange.mine {
+                self.abandon(id);
+                self.events.push_back(Event::Ended { id, outcome: Outcome::Expired });
+            } else {
+                self.stop(id, ErrorCode::Deadline);
+            }
+        }
+    }
+
+    /// The next thing that happened.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The bytes to write now, if any; `spare` is an empty buffer to go on with.
+    pub fn poll_output(&mut self, spare: Vec<u8>) -> Option<Vec<u8>> {
+        self.pump();
+        if self.output.is_empty() {
+            return None;
+        }
+        debug_assert!(spare.is_empty(), "the spare buffer holds bytes");
+        let output = std::mem::replace(&mut self.output, spare);
+        self.pump();
+        Some(output)
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.first()
+    }
+
+    // Inside.
+
+    pub(super) fn introduce(&mut self) {
+        self.output.extend_from_slice(&preface::OURS);
+        let body = codec::encode(&self.hello).unwrap_or_default();
+        frame::write(&mut self.output, Kind::Hello, 0, CONNECTION, &body);
+    }
+
+    /// The peer's preface, byte by byte; `false` while it is incomplete or wrong.
+    pub(super) fn meet(&mut self, input: &mut &[u8]) -> bool {
+        let missing = PREFACE_LEN - self.preface.len();
+        let (front, rest) = input.split_at(missing.min(input.len()));
+        self.preface.extend_from_slice(front);
+        *input = rest;
+        let Ok(theirs) = <[u8; PREFACE_LEN]>::try_from(self.preface.as_slice()) else {
+            return false;
+        };
+        if front.is_empty() {
+            return true;
+        }
+        match preface::agree(theirs) {
+            Ok(_) => true,
+            Err(error) => {
+                if error.code() == ErrorCode::Version && self.role == Role::Acceptor {
+                    self.introduce();
+                }
+                self.fail(error);
+                false
+            }
+        }
+    }
+
+    pub(super) fn met(&mut self, peer: Hello) {
+        self.phase = Phase::Open;
+        self.deadlines.change(CONNECTION, self.hello_deadline.take(), None);
+        if self.role == Role::Acceptor {
+            self.introduce();
+        }
+        if let Some(error) = self.leaving.clone() {
+            self.write_go_away(self.last_peer_id, &error);
+        }
+        self.events.push_back(Event::Connected(peer.clone()));
+        self.peer = Some(peer);
+    }
+
+    /// Sets the deadline of an own exchange by what is known of the peer.
+    pub(super) fn arm(&mut self, id: u64, now: Instant) {
+        let starting = self.peer.as_ref().filter(|peer| !peer.ready);
+        let Some(exchange) = self.exchanges.get(&id) else { return };
+        if exchange.started || exchange.silenced {
+            return;
+        }
+        let Patience { until, answer, .. } = exchange.patience;
+        let budget = match (starting, answer) {
+            (Some(peer), Some(_)) => Some(exchange.opened_at + peer.ready_budget()),
+            _ => answer.map(|budget| now + budget),
+        };
+        let deadline = earlier(until, budget);
+        self.set_deadline(id, deadline);
+    }
+
+    /// Hands an open to the driver; the caller's time runs from here.
+    pub(super) fn start(&mut self, id: u64, open: Open, now: Instant) {
+        let Some(exchange) = self.exchanges.get_mut(&id) else { return };
+        exchange.started = true;
+        let deadline = open
+            .head
+            .timeout_ms
+            .and_then(|ms| now.checked_add(std::time::Duration::from_millis(ms)));
+        self.set_deadline(id, deadline);
+        self.events.push_back(Event::Opened { id, open, deadline });
+    }
+
+    pub(super) fn set_deadline(&mut self, id: u64, new: Option<Instant>) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            self.deadlines.change(id, exchange.deadline, new);
+            exchange.deadline = new;
+        }
+    }
+
+    /// Takes an exchange that is over out of every table.
+    pub(super) fn remove(&mut self, id: u64) -> Option<Exchange> {
+        let exchange = self.exchanges.remove(&id)?;
+        self.deadlines.change(id, exchange.deadline, None);
+        self.assembling -= exchange.assembly.held();
+        Some(exchange)
+    }
+
+    fn send(&mut self, id: u64, outgoing: Outgoing) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.queue.push_back(outgoing);
+            self.line_up(id);
+            self.pump();
+        }
+    }
+
+    /// Puts an exchange in line if it has something that may go.
+    pub(super) fn line_up(&mut self, id: u64) {
+        if let Some(exchange) = self.exchanges.get_mut(&id)
+            && !exchange.in_line
+            && exchange.can_send()
+        {
+            exchange.in_line = true;
+            self.line.push_back(id);
+        }
+    }
+
+    /// Moves pieces into the output, one exchange after the other, while there is room.
+    fn pump(&mut self) {
+        while self.output.len() < self.config.output {
+            let Some(id) = self.line.pop_front() else { return };
+            let Some(exchange) = self.exchanges.get_mut(&id) else { continue };
+            exchange.in_line = false;
+            let Some(front) = exchange.queue.front_mut() else { continue };
+            let Some(length) = front.piece(&exchange.credit) else { continue };
+            let kind = front.kind;
+            let (flags, piece, last) = front.cut(length);
+            exchange.credit.spend(cost(kind, flags, length));
+            frame::write(&mut self.output, kind, flags, id, piece);
+            if last {
+                exchange.queue.pop_front();
+                if kind == Kind::End {
+                    self.remove(id);
+                    continue;
+                }
+            }
+            if exchange.queue.is_empty() && std::mem::take(&mut exchange.waiting) {
+                self.events.push_back(Event::Writable { id });
+            }
+            self.line_up(id);
+        }
+    }
+
+    pub(super) fn write_go_away(&mut self, last: u64, error: &Error) {
+        let mut body = last.to_le_bytes().to_vec();
+        body.extend_from_slice(&failure::encode(error));
+        frame::write(&mut self.output, Kind::GoAway, 0, CONNECTION, &body);
+    }
+
+    /// Ends the connection because the peer broke a rule; it is told which.
+    pub(super) fn fail(&mut self, error: Error) {
+        if self.phase != Phase::Closed {
+            self.write_go_away(self.last_peer_id, &error);
+            self.close(error);
+        }
+    }
+
+    fn close(&mut self, error: Error) {
+        if self.phase == Phase::Closed {
+            return;
+        }
+        // Before the peer has said hello it cannot have started anything that we know of, but
+        // it may: only a goaway proves it.
+        self.phase = Phase::Closed;
+        let error = self.peer_leaving.clone().unwrap_or(error);
+        for (id, exchange) in std::mem::take(&mut self.exchanges) {
+            if !exchange.mine {
+                if exchange.started && !exchange.ending && exchange.cancelled.is_none() {
+                    let code = ErrorCode::ConnectionLost;
+                    self.events.push_back(Event::Cancelled { id, code });
+                }
+            } else if !exchange.silenced {
+                let outcome = Outcome::Lost(error.clone());
+                self.events.push_back(Event::Ended { id, outcome });
+            }
+        }
+        self.held.clear();
+        self.line.clear();
+        self.deadlines = Deadlines::default();
+        self.assembling = 0;
+        self.peer_leaving = Some(error.clone());
+        self.events.push_back(Event::Closed(error));
+    }
+
+    /// Whether an open must wait until this side is ready; the runtime's own methods never do.
+    pub(super) fn holds(&self, open: &Open) -> bool {
+        !self.hello.ready && !open.head.method.starts_with(crate::name::RESERVED)
+    }
+
+    /// What a reader of this side takes at most for a message of the given exchange.
+    pub(super) fn room(&self, held: usize) -> usize {
+        let others = self.assembling - held;
+        self.config.message.min(self.config.assembly.saturating_sub(others))
+    }
+}
+
+/// The earlier of two points in time that may be missing.
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    a.into_iter().chain(b).min()
+}
+
+/// How a cancelled exchange ends.
+fn ended_early(code: ErrorCode) -> Error {
+    let text = match code {
+        ErrorCode::Deadline => "the deadline passed",
+        ErrorCode::ShuttingDown => "the app is stopping",
+        _ => "cancelled",
+    };
+    Error::new(code, text)
+}
