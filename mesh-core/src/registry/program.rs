@@ -1,0 +1,138 @@
+//! How a program is launched again: the path that stays right, the directory, and what a command's first words
+//! mean. The arguments of the first start are never repeated: they were for that start.
+
+use std::env;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use super::entry::Kind;
+use crate::error::{Error, ErrorCode, Result};
+use crate::sys::{file, trust};
+
+/// The command that launches this process's program.
+///
+/// # Errors
+/// `registry` when the program's path is not known or not UTF-8.
+pub(crate) fn this_program() -> Result<Vec<String>> {
+    let unknown = || Error::new(ErrorCode::Registry, "the path of this program is not known");
+    let running = env::current_exe().map_err(|error| unknown().source(error))?;
+    let image = app_image(env::var_os("APPIMAGE"), env::var_os("APPDIR"), &running);
+    let program = image.unwrap_or(running);
+    match program.to_str() {
+        Some(text) => Ok(vec![without_mark(text).to_owned()]),
+        None => Err(Error::new(
+            ErrorCode::Registry,
+            format!("the path of this program is not UTF-8: {}", program.display()),
+        )),
+    }
+}
+
+/// The directory to launch this process's program in: the current one. Where others could plant
+/// files (such as `/tmp`), or when it is gone, it is the root directory instead, because a launch
+/// in such a directory is refused.
+pub(crate) fn this_directory() -> PathBuf {
+    match env::current_dir() {
+        Ok(directory) if trust::check_path(&directory, ErrorCode::Refused).is_ok() => directory,
+        _ => PathBuf::from("/"),
+    }
+}
+
+/// An AppImage runs from a mount that is gone afterwards; the image itself stays. The variables
+/// are inherited by whatever is started from inside one, so the program must be in the mount.
+fn app_image(
+    image: Option<impl AsRef<OsStr>>,
+    mount: Option<impl AsRef<OsStr>>,
+    running: &Path,
+) -> Option<PathBuf> {
+    let image = PathBuf::from(image?.as_ref());
+    let inside = mount.is_none_or(|mount| running.starts_with(mount.as_ref()));
+    (inside && image.is_absolute() && image.is_file()).then_some(image)
+}
+
+/// The kernel marks the path of a program that was replaced while it runs.
+fn without_mark(running: &str) -> &str {
+    match running.strip_suffix(" (deleted)") {
+        Some(path) if !Path::new(running).exists() => path,
+        _ => running,
+    }
+}
+
+/// The command with an absolute program and, for a script, an absolute script; both exist.
+///
+/// # Errors
+/// `no_such_app` when one of them does not exist, `registry` when the result is not UTF-8.
+pub(crate) fn resolve(kind: Kind, mut command: Vec<String>, cwd: &Path) -> Result<Vec<String>> {
+    let search = env::var_os("PATH").unwrap_or_default();
+    if let Some(first) = command.first_mut() {
+        let found = if first.is_empty() || first.contains('/') {
+            cwd.join(&*first)
+        } else {
+            in_path(first, &search).ok_or_else(|| {
+                let what = format!("no program {first:?} is in PATH");
+                Error::new(ErrorCode::NoSuchApp, what).hint("Give its full path.")
+            })?
+        };
+        *first = existing(found)?;
+    }
+    if let (Kind::Script, Some(script)) = (kind, command.get_mut(1)) {
+        *script = existing(cwd.join(&*script))?;
+    }
+    Ok(command)
+}
+
+fn in_path(program: &str, search: &OsStr) -> Option<PathBuf> {
+    let is_program = |path: &PathBuf| path.is_absolute() && file::is_executable(path);
+    env::split_paths(search).map(|directory| directory.join(program)).find(is_program)
+}
+
+fn existing(path: PathBuf) -> Result<String> {
+    // `join` keeps a `./` or `../` of the command; the former is only noise.
+    let path: PathBuf = path.components().collect();
+    if !path.is_file() {
+        let what = format!("the program {} does not exist", path.display());
+        return Err(Error::new(ErrorCode::NoSuchApp, what).hint("Check the path."));
+    }
+    path.into_os_string().into_string().map_err(|path| {
+        let what = format!("the program's path is not UTF-8: {}", path.display());
+        Error::new(ErrorCode::Registry, what)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_image_is_named_by_its_image_only_from_inside() {
+        let dir = tempfile::tempdir().unwrap();
+        let image = dir.path().join("x.AppImage");
+        let mount = Some("/tmp/.mount_x");
+        let inside = Path::new("/tmp/.mount_x/usr/bin/x");
+        assert_eq!(app_image(Some(&image), mount, inside), None, "it does not exist");
+        std::fs::write(&image, "").unwrap();
+        assert_eq!(app_image(Some(&image), mount, inside), Some(image.clone()));
+        assert_eq!(app_image(Some(&image), mount, Path::new("/usr/bin/y")), None);
+        assert_eq!(app_image(None::<&str>, mount, inside), None);
+    }
+
+    #[test]
+    fn a_replaced_program_keeps_its_path() {
+        assert_eq!(without_mark("/x/y (deleted)"), "/x/y");
+        assert_eq!(without_mark("/x/y"), "/x/y");
+    }
+
+    #[test]
+    fn a_command_becomes_absolute() {
+        let words = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>();
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("s.sh");
+        std::fs::write(&script, "").unwrap();
+        let made = resolve(Kind::Script, words(&["sh", "./s.sh", "./a"]), dir.path()).unwrap();
+        assert!(Path::new(&made[0]).is_absolute());
+        assert_eq!(made[1..], words(&[script.to_str().unwrap(), "./a"]));
+        for missing in [&["no-such-program-xyz"][..], &["./nothing"], &["/usr"]] {
+            let error = resolve(Kind::Binary, words(missing), dir.path()).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::NoSuchApp, "{missing:?}");
+        }
+    }
+}

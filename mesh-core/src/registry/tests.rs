@@ -1,0 +1,242 @@
+//! The registry on real files.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use super::*;
+
+fn home() -> (tempfile::TempDir, Home, Registry) {
+    let dir = tempfile::tempdir().unwrap();
+    let home = Home::at(dir.path().join("home"));
+    home.prepare().unwrap();
+    let registry = Registry::at(&home);
+    (dir, home, registry)
+}
+
+fn name(text: &str) -> AppName {
+    AppName::parse(text).unwrap()
+}
+
+fn shell(args: &[&str]) -> Entry {
+    let mut command = vec!["/bin/sh".to_owned()];
+    command.extend(args.iter().map(|arg| (*arg).to_owned()));
+    Entry::new(Kind::Binary, command, "/".into()).unwrap()
+}
+
+fn chmod(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+fn names_in(directory: &Path) -> Vec<String> {
+    let mut names: Vec<String> = fs::read_dir(directory)
+        .unwrap()
+        .map(|found| found.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn an_entry_is_written_once_and_read_back() {
+    let (_dir, home, registry) = home();
+    assert!(registry.read().unwrap().entries.is_empty());
+    let mut entry = shell(&["-c", "true"]);
+    entry.env.insert("KEY".to_owned(), "value".to_owned());
+    assert!(registry.put(&name("a"), entry.clone()).unwrap());
+    let before = fs::metadata(registry.path()).unwrap();
+    entry.registered_at = "2031-01-01T00:00:00Z".to_owned();
+    assert!(!registry.put(&name("a"), entry.clone()).unwrap());
+    assert_eq!(fs::metadata(registry.path()).unwrap().ino(), before.ino());
+    assert_eq!(before.mode() & 0o777, 0o600);
+    let stored = registry.entry(&name("a")).unwrap().unwrap();
+    assert_eq!((stored.env, stored.command), (entry.env, entry.command));
+    assert!(stored.volume.is_some());
+    assert!(registry.remove(&name("a")).unwrap());
+    assert!(!registry.remove(&name("a")).unwrap());
+    let expected = ["log", "registry.json", "registry.json.last", "registry.lock", "run"];
+    assert_eq!(names_in(home.root()), expected);
+}
+
+#[test]
+fn thirty_two_writers_lose_nothing_and_readers_see_whole_files() {
+    let (_dir, _home, registry) = home();
+    let rounds = 3;
+    std::thread::scope(|scope| {
+        let writers: Vec<_> = (0..32)
+            .map(|number| {
+                let registry = registry.clone();
+                scope.spawn(move || {
+                    for round in 0..rounds {
+                        let entry = shell(&[&format!("{round}")]);
+                        while let Err(error) =
+                            registry.put(&name(&format!("app{number}")), entry.clone())
+                        {
+                            assert!(error.message().contains("locked"), "{error:?}");
+                        }
+                    }
+                })
+            })
+            .collect();
+        while !writers.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+            let snapshot = registry.read().unwrap();
+            assert!(snapshot.warnings.is_empty(), "{:?}", snapshot.warnings);
+        }
+    });
+    let entries = registry.read().unwrap().entries;
+    assert_eq!(entries.len(), 32);
+    assert!(entries.values().all(|entry| entry.command[1] == format!("{}", rounds - 1)));
+}
+
+#[test]
+fn a_spoiled_file_is_set_aside_by_the_next_writer_and_nothing_is_lost() {
+    let (_dir, home, registry) = home();
+    registry.put(&name("a"), shell(&[])).unwrap();
+    for spoiled in ["", "{\"format\":1,", "\u{0}\u{0}"] {
+        fs::write(registry.path(), spoiled).unwrap();
+        let snapshot = registry.read().unwrap();
+        assert!(snapshot.entries.contains_key(&name("a")));
+        assert!(snapshot.warnings[0].contains("last good copy"), "{:?}", snapshot.warnings);
+        assert_eq!(fs::read_to_string(registry.path()).unwrap(), spoiled, "a reader moves nothing");
+        registry.put(&name("b"), shell(&[])).unwrap();
+        let snapshot = registry.read().unwrap();
+        assert_eq!((snapshot.entries.len(), snapshot.warnings.len()), (2, 0));
+    }
+    let aside: Vec<String> =
+        names_in(home.root()).into_iter().filter(|n| n.contains(".corrupt-")).collect();
+    assert_eq!(aside.len(), 3, "{aside:?}");
+}
+
+#[test]
+fn a_spoiled_file_without_a_copy_is_an_error_and_never_an_empty_registry() {
+    let (_dir, home, registry) = home();
+    fs::write(registry.path(), "junk").unwrap();
+    let error = registry.read().unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Registry);
+    assert!(registry.put(&name("a"), shell(&[])).unwrap());
+    assert_eq!(registry.read().unwrap().entries.len(), 1);
+    assert_eq!(names_in(home.root()).iter().filter(|n| n.contains(".corrupt-")).count(), 1);
+}
+
+#[test]
+fn a_later_format_is_read_and_left_as_it_is() {
+    let (_dir, _home, registry) = home();
+    let text = r#"{"format":2,"apps":{"a":{"kind":"binary","command":["/bin/sh"],"cwd":"/"}}}"#;
+    fs::write(registry.path(), text).unwrap();
+    let snapshot = registry.read().unwrap();
+    assert!(snapshot.read_only && snapshot.entries.contains_key(&name("a")));
+    let error = registry.put(&name("b"), shell(&[])).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Registry);
+    assert!(error.message().contains("format 2"), "{error:?}");
+    assert_eq!(fs::read_to_string(registry.path()).unwrap(), text);
+}
+
+#[test]
+fn a_registry_that_others_can_write_is_neither_launched_from_nor_written() {
+    let (_dir, home, registry) = home();
+    registry.put(&name("a"), shell(&[])).unwrap();
+    registry.entry_to_launch(&name("a")).unwrap();
+    for (path, mode, good) in [(registry.path(), 0o602, 0o600), (home.root().into(), 0o702, 0o700)]
+    {
+        chmod(&path, mode);
+        for error in [
+            registry.entry_to_launch(&name("a")).unwrap_err(),
+            registry.put(&name("b"), shell(&[])).unwrap_err(),
+        ] {
+            assert_eq!(error.code(), ErrorCode::Refused, "{error:?}");
+            assert!(error.message().contains(path.to_str().unwrap()), "{error:?}");
+        }
+        let snapshot = registry.read().unwrap();
+        assert!(snapshot.read_only && !snapshot.warnings.is_empty());
+        chmod(&path, good);
+    }
+    let moved = home.root().join("elsewhere.json");
+    fs::rename(registry.path(), &moved).unwrap();
+    symlink(&moved, registry.path()).unwrap();
+    assert_eq!(registry.entry_to_launch(&name("a")).unwrap_err().code(), ErrorCode::Refused);
+}
+
+#[test]
+fn a_program_that_others_can_write_is_not_launched() {
+    let (dir, _home, registry) = home();
+    let (folder, work) = (dir.path().join("bin"), dir.path().join("work"));
+    let program = folder.join("program");
+    for directory in [&folder, &work] {
+        fs::create_dir(directory).unwrap();
+        chmod(directory, 0o755);
+    }
+    fs::write(&program, "#!/bin/sh\n").unwrap();
+    chmod(&program, 0o755);
+    let command = vec![program.to_str().unwrap().to_owned()];
+    let entry = Entry::new(Kind::Binary, command, work.clone()).unwrap();
+    registry.put(&name("a"), entry).unwrap();
+    registry.entry_to_launch(&name("a")).unwrap();
+    for path in [&program, &folder, &work] {
+        chmod(path, 0o757);
+        let error = registry.entry_to_launch(&name("a")).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Refused, "{error:?}");
+        chmod(path, 0o755);
+    }
+}
+
+#[test]
+fn an_entry_goes_when_its_program_is_gone_and_only_then() {
+    let (dir, _home, registry) = home();
+    let program = |text: &str| {
+        let path = dir.path().join(text);
+        fs::write(&path, "").unwrap();
+        chmod(&path, 0o755);
+        Entry::new(Kind::Binary, vec![path.to_str().unwrap().to_owned()], "/".into()).unwrap()
+    };
+    let mut far = program("far");
+    far.volume = Some("vfat /dev/none / /nowhere".to_owned());
+    let entries = [("gone", program("gone")), ("far", far), ("here", program("here"))];
+    for (text, entry) in entries {
+        registry.put(&name(text), entry).unwrap();
+    }
+    fs::remove_file(dir.path().join("gone")).unwrap();
+    fs::remove_file(dir.path().join("far")).unwrap();
+    let seen = |pruned: Vec<Pruned>| -> Vec<(String, Missing, bool)> {
+        pruned.into_iter().map(|p| (p.name.to_string(), p.missing, p.removed)).collect()
+    };
+    let expected = |removed| {
+        [("far".to_owned(), Missing::Volume, false), ("gone".to_owned(), Missing::Program, removed)]
+    };
+    assert_eq!(seen(registry.prune(true).unwrap()), expected(false));
+    assert_eq!(registry.read().unwrap().entries.len(), 3);
+    assert_eq!(seen(registry.prune(false).unwrap()), expected(true));
+    assert_eq!(registry.read().unwrap().entries.len(), 2);
+    assert_eq!(registry.entry_to_launch(&name("far")).unwrap_err().code(), ErrorCode::LaunchFailed);
+    assert_eq!(registry.entry_to_launch(&name("gone")).unwrap_err().code(), ErrorCode::NoSuchApp);
+}
+
+#[test]
+fn a_launch_that_finds_the_program_gone_prunes_the_entry() {
+    let (dir, _home, registry) = home();
+    let path = dir.path().join("program");
+    fs::write(&path, "").unwrap();
+    let command = vec![path.to_str().unwrap().to_owned()];
+    registry.put(&name("a"), Entry::new(Kind::Binary, command, "/".into()).unwrap()).unwrap();
+    fs::remove_file(&path).unwrap();
+    let error = registry.entry_to_launch(&name("a")).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NoSuchApp);
+    assert!(error.message().contains("is gone"), "{error:?}");
+    assert!(registry.read().unwrap().entries.is_empty());
+}
+
+#[test]
+fn an_unknown_app_is_told_with_the_nearest_name() {
+    let (_dir, _home, registry) = home();
+    registry.put(&name("greeter"), shell(&[])).unwrap();
+    let error = registry.entry_to_launch(&name("gretter")).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NoSuchApp);
+    assert!(error.next_step().unwrap().contains("\"greeter\""), "{error:?}");
+}
+
+#[test]
+fn a_killed_writers_temporary_file_is_swept() {
+    let (_dir, home, registry) = home();
+    fs::write(home.root().join(".registry-left"), "half").unwrap();
+    registry.put(&name("a"), shell(&[])).unwrap();
+    assert!(!names_in(home.root()).iter().any(|name| name.starts_with(".registry-")));
+}

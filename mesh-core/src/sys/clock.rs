@@ -1,0 +1,33 @@
+//! The clock that counts from boot, and a pause for loops that have nothing to wait on.
+//!
+//! Wall-clock time is never used for a decision: it can be set, and then every rule would move.
+
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Time since boot, time asleep included; the same for all processes of the machine.
+pub(crate) fn since_boot() -> Duration {
+    #[cfg(target_os = "linux")]
+    let clock = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    let clock = ClockId::Monotonic;
+    let now = clock_gettime(clock);
+    let nanos = u32::try_from(now.tv_nsec).unwrap_or(0);
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), nanos)
+}
+
+/// Milliseconds since boot, for files that other processes read.
+pub(crate) fn since_boot_ms() -> u64 {
+    u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Blocks this thread for `time`. Only for polling what has no event: a lock file, another
+/// process's file, a peer that is not there yet.
+pub(crate) fn pause(time: Duration) {
+    let end = Instant::now() + time;
+    // A park ends early when somebody unparks the thread for reasons of their own.
+    while let Some(left) = end.checked_duration_since(Instant::now()).filter(|t| !t.is_zero()) {
+        std::thread::park_timeout(left);
+    }
+}

@@ -1,0 +1,181 @@
+//! Files of our own: opened without following links, replaced as a whole, read up to a bound.
+//!
+//! A file is replaced by writing a temporary one beside it and renaming: a reader sees the old or
+//! the new one, never a part. Temporary files carry a prefix of ours, so that what a killed
+//! writer left behind is found by the next one. Errors are plain [`io::Error`]s: the caller knows
+//! what the file means.
+
+use std::fs::{self, File, Permissions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use rustix::fs::{Mode, OFlags};
+
+/// How sure a replaced file must be to survive a loss of power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Durability {
+    /// On the disk, directory included, before the call returns.
+    Durable,
+    /// Whenever the system gets to it; still old or new for every reader.
+    Relaxed,
+}
+
+/// Opens for reading, without following a link and without waiting for a FIFO's other end.
+pub(crate) fn open(path: &Path) -> io::Result<File> {
+    open_with(path, OFlags::RDONLY)
+}
+
+/// Opens for reading and writing, and creates the file (0600) if it is missing.
+pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
+    open_with(path, OFlags::RDWR | OFlags::CREATE)
+}
+
+/// Opens for appending, and creates the file (0600) if it is missing.
+pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
+    let file = open_with(path, OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE)?;
+    if file.metadata()?.is_file() {
+        make_private(&file)?;
+        // A child that gets the file as its output should find it as any other.
+        rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
+        return Ok(file);
+    }
+    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
+}
+
+fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
+    let always = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    Ok(File::from(rustix::fs::open(path, flags | always, Mode::RUSR | Mode::WUSR)?))
+}
+
+/// Sets the mode to 0600: a strict umask takes even the owner's bits away from a new file.
+pub(crate) fn make_private(file: &File) -> io::Result<()> {
+    match file.metadata()?.permissions().mode() & 0o777 {
+        0o600 => Ok(()),
+        _ => file.set_permissions(Permissions::from_mode(0o600)),
+    }
+}
+
+/// The whole content of a regular file of at most `limit` bytes.
+pub(crate) fn read_bounded(file: &File, limit: u64) -> io::Result<Vec<u8>> {
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    if u64::try_from(bytes.len()).unwrap_or(u64::MAX) > limit {
+        let what = format!("larger than {limit} bytes");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, what));
+    }
+    Ok(bytes)
+}
+
+/// The last `limit` bytes of a file.
+pub(crate) fn read_tail(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
+    let mut file = open(path)?;
+    let limit = u64::try_from(limit).unwrap_or(u64::MAX);
+    let skip = file.metadata()?.len().saturating_sub(limit);
+    file.seek(SeekFrom::Start(skip))?;
+    let mut bytes = Vec::new();
+    file.take(limit).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Whether `path` is a file that this user may execute.
+pub(crate) fn is_executable(path: &Path) -> bool {
+    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// A file that is written and not yet in its place; dropped, it is gone.
+#[derive(Debug)]
+pub(crate) struct Prepared(tempfile::NamedTempFile);
+
+impl Prepared {
+    /// Writes `bytes` into a temporary file (0600) beside `path`, whose name begins with `prefix`.
+    pub(crate) fn write(
+        path: &Path,
+        prefix: &str,
+        bytes: &[u8],
+        durability: Durability,
+    ) -> io::Result<Self> {
+        let mut temp = tempfile::Builder::new().prefix(prefix).tempfile_in(directory_of(path)?)?;
+        make_private(temp.as_file())?;
+        temp.write_all(bytes)?;
+        if durability == Durability::Durable {
+            temp.as_file().sync_all()?;
+        }
+        Ok(Self(temp))
+    }
+
+    /// Puts the file in the place of `path`.
+    pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
+        self.0.persist(path).map(drop).map_err(|error| error.error)
+    }
+}
+
+/// Makes the renames in the directory of `path` durable.
+pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
+    File::open(directory_of(path)?)?.sync_all()
+}
+
+/// Replaces `path` by a file with these bytes.
+pub(crate) fn replace(
+    path: &Path,
+    prefix: &str,
+    bytes: &[u8],
+    durability: Durability,
+) -> io::Result<()> {
+    Prepared::write(path, prefix, bytes, durability)?.replace(path)?;
+    match durability {
+        Durability::Durable => sync_directory(path),
+        Durability::Relaxed => Ok(()),
+    }
+}
+
+/// Removes temporary files that a killed writer left beside `path`. Only whoever holds the lock
+/// that guards the prefix may call it: a living writer's file has the same look.
+pub(crate) fn sweep(path: &Path, prefix: &str) -> io::Result<()> {
+    for found in fs::read_dir(directory_of(path)?)? {
+        let found = found?;
+        if found.file_name().to_str().is_some_and(|name| name.starts_with(prefix)) {
+            fs::remove_file(found.path())?;
+        }
+    }
+    Ok(())
+}
+
+fn directory_of(path: &Path) -> io::Result<&Path> {
+    path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{MetadataExt, symlink};
+
+    #[test]
+    fn a_replaced_file_is_private_and_leaves_nothing_beside_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        replace(&path, ".t-", b"one", Durability::Durable).unwrap();
+        replace(&path, ".t-", b"two", Durability::Relaxed).unwrap();
+        assert_eq!(read_bounded(&open(&path).unwrap(), 3).unwrap(), b"two");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        fs::write(dir.path().join(".t-left"), "x").unwrap();
+        sweep(&path, ".t-").unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn reading_is_bounded_and_follows_no_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, link) = (dir.path().join("f"), dir.path().join("l"));
+        fs::write(&path, "12345").unwrap();
+        assert!(read_bounded(&open(&path).unwrap(), 4).is_err());
+        assert_eq!(read_tail(&path, 2).unwrap(), b"45");
+        symlink(&path, &link).unwrap();
+        assert!(open(&link).is_err());
+        assert!(read_bounded(&File::open(dir.path()).unwrap(), 4).is_err());
+    }
+}

@@ -1,0 +1,306 @@
+//! [`Home`]: the directory under which everything of mesh lives, and the names of what is in it.
+//!
+//! Directories are 0700 whatever the umask is; the process's umask is never touched, because
+//! other threads create files too. What exists already is verified and not repaired, except for
+//! an empty directory that nobody else could write: any other may hold anything.
+
+use std::fs::{self, DirBuilder};
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::name::AppName;
+use crate::sys::{clock, trust};
+
+/// The environment variable that names another home.
+pub(crate) const HOME_VARIABLE: &str = "MESH_HOME";
+
+/// How long another process may take to create a directory and set its mode.
+const CREATION: Duration = Duration::from_millis(100);
+
+/// The home directory of mesh: `~/.mesh`, or what `MESH_HOME` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    root: PathBuf,
+}
+
+impl Home {
+    /// `MESH_HOME` if it is set, else `~/.mesh`. Only looks at the environment.
+    ///
+    /// # Errors
+    /// `home` when neither is known.
+    pub fn from_env() -> Result<Self> {
+        if let Some(root) = std::env::var_os(HOME_VARIABLE).filter(|root| !root.is_empty()) {
+            return Ok(Self::at(PathBuf::from(root)));
+        }
+        let user = directories::BaseDirs::new().ok_or_else(|| {
+            Error::new(ErrorCode::Home, "the home directory of the user is not known")
+                .hint("Set HOME, or MESH_HOME to a directory of your own.")
+        })?;
+        Ok(Self::at(user.home_dir().join(".mesh")))
+    }
+
+    /// The home at `root`, which is taken relative to the current directory.
+    #[must_use]
+    pub fn at(root: impl Into<PathBuf>) -> Self {
+        let root = root.into();
+        // Without a current directory the path stays as it is, and `prepare` refuses it.
+        Self { root: std::path::absolute(&root).unwrap_or(root) }
+    }
+
+    /// The directory itself.
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `registry.json`.
+    #[must_use]
+    pub fn registry_path(&self) -> PathBuf {
+        self.root.join("registry.json")
+    }
+
+    /// `run/`: sockets, locks and ledgers.
+    #[must_use]
+    pub fn run_dir(&self) -> PathBuf {
+        self.root.join("run")
+    }
+
+    /// `log/`: what launched apps print.
+    #[must_use]
+    pub fn log_dir(&self) -> PathBuf {
+        self.root.join("log")
+    }
+
+    /// `run/<name>.lock`: whoever holds it owns the name.
+    #[must_use]
+    pub fn lock_path(&self, name: &AppName) -> PathBuf {
+        self.run_dir().join(format!("{name}.lock"))
+    }
+
+    /// `run/<name>.sock`.
+    #[must_use]
+    pub fn socket_path(&self, name: &AppName) -> PathBuf {
+        self.run_dir().join(format!("{name}.sock"))
+    }
+
+    /// `run/<name>.launch`: the launch ledger; its lock is beside it, with `.lock` appended.
+    #[must_use]
+    pub fn ledger_path(&self, name: &AppName) -> PathBuf {
+        self.run_dir().join(format!("{name}.launch"))
+    }
+
+    /// `log/<name>.log`; the one before it is `log/<name>.log.1`.
+    #[must_use]
+    pub fn log_path(&self, name: &AppName) -> PathBuf {
+        self.log_dir().join(format!("{name}.log"))
+    }
+
+    /// Creates what is missing and verifies the rest: owner, modes, directories on the way, file
+    /// system. May be called any number of times, by many processes at once.
+    ///
+    /// # Errors
+    /// `refused` when a directory is not to be trusted; `home` when one cannot be used.
+    pub fn prepare(&self) -> Result<()> {
+        if !self.root.is_absolute() {
+            return Err(self.unusable("is not an absolute path"));
+        }
+        if let Some(parent) = self.root.parent() {
+            let made = DirBuilder::new().recursive(true).mode(0o700).create(parent);
+            made.map_err(|error| cannot_create(&self.root, error))?;
+            trust::check_parent(parent, ErrorCode::Home)?;
+        }
+        let until = Instant::now() + CREATION;
+        create(&self.root)?;
+        close_if_empty(&self.root)?;
+        verify(&self.root, until)?;
+        self.check_file_system()?;
+        for directory in [self.run_dir(), self.log_dir()] {
+            create(&directory)?;
+            verify(&directory, until)?;
+        }
+        Ok(())
+    }
+
+    fn check_file_system(&self) -> Result<()> {
+        let failed = |error: rustix::io::Errno| self.unusable("cannot be looked at").source(error);
+        let volume = rustix::fs::statvfs(&self.root).map_err(failed)?;
+        if volume.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
+            return Err(self
+                .unusable("is on a read-only file system")
+                .hint("Set MESH_HOME to a directory that can be written."));
+        }
+        #[cfg(target_os = "linux")]
+        {
+            let magic = rustix::fs::statfs(&self.root).map_err(failed)?.f_type;
+            if let Some((_, name)) = NETWORK.iter().find(|(known, _)| *known == magic) {
+                return Err(self
+                    .unusable(&format!("is on a network file system ({name}), where locks fail"))
+                    .hint("Set MESH_HOME to a directory on a local disk."));
+            }
+        }
+        Ok(())
+    }
+
+    fn unusable(&self, why: &str) -> Error {
+        Error::new(ErrorCode::Home, format!("the home {} {why}", self.root.display()))
+    }
+}
+
+/// File systems whose locks may be emulated, local to one host or absent, by statfs magic. 9p is
+/// among them: it carries a folder of another system, and sockets cannot be made in it.
+#[cfg(target_os = "linux")]
+const NETWORK: [(rustix::fs::FsWord, &str); 9] = [
+    (0x6969, "NFS"),
+    (0x517b, "SMB"),
+    (0xff53_4d42, "CIFS"),
+    (0xfe53_4d42, "SMB2"),
+    (0x5346_414f, "AFS"),
+    (0x7375_7245, "Coda"),
+    (0x00c3_6400, "Ceph"),
+    (0x0bd0_0bd0, "Lustre"),
+    (0x0102_1997, "9p"),
+];
+
+fn create(path: &Path) -> Result<()> {
+    match DirBuilder::new().mode(0o700).create(path) {
+        Ok(()) => {
+            // The umask can only have taken bits away, so nobody saw the directory too open.
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+                .map_err(|error| cannot_create(path, error))
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(cannot_create(path, error)),
+    }
+}
+
+/// Makes an empty directory private that others could read but not write, such as one that the
+/// user just made for `MESH_HOME`: nobody can have put anything into it. A directory with content
+/// is left to [`verify`], because it may serve other purposes.
+fn close_if_empty(path: &Path) -> Result<()> {
+    let Ok(about) = fs::symlink_metadata(path) else { return Ok(()) };
+    let mode = about.mode() & 0o7777;
+    let is_ours = about.is_dir() && about.uid() == trust::euid();
+    if !is_ours || mode & 0o077 == 0 || mode & 0o022 != 0 {
+        return Ok(());
+    }
+    match fs::read_dir(path).map(|mut found| found.next().is_none()) {
+        Ok(true) => fs::set_permissions(path, fs::Permissions::from_mode(0o700))
+            .map_err(|error| cannot_create(path, error)),
+        _ => Ok(()),
+    }
+}
+
+fn cannot_create(path: &Path, error: io::Error) -> Error {
+    Error::new(ErrorCode::Home, format!("the directory {} cannot be created", path.display()))
+        .hint("Set MESH_HOME to a directory of your own that can be written.")
+        .source(error)
+}
+
+fn verify(path: &Path, until: Instant) -> Result<()> {
+    let at = path.display();
+    let about = fs::symlink_metadata(path).map_err(|error| {
+        Error::new(ErrorCode::Home, format!("the directory {at} cannot be looked at")).source(error)
+    })?;
+    if !about.is_dir() {
+        let found = trust::kind_of(&about);
+        return Err(Error::new(ErrorCode::Home, format!("{at} is {found}, not a directory"))
+            .hint(format!("Move {at} away, or set MESH_HOME to another directory.")));
+    }
+    let (owner, user) = (about.uid(), trust::euid());
+    if owner != user {
+        let what = format!("{at} belongs to user {owner}, but this process runs as user {user}");
+        return Err(Error::new(ErrorCode::Refused, what)
+            .hint("Run it as the owner, or set MESH_HOME to a directory of your own."));
+    }
+    let mode = about.mode() & 0o7777;
+    if mode & 0o077 != 0 {
+        let what = format!("{at} is open to other users (mode {mode:04o})");
+        return Err(Error::new(ErrorCode::Refused, what)
+            .hint(format!("Check that nobody tampered with it, then `chmod 700 {at}`.")));
+    }
+    if mode & 0o700 == 0o700 {
+        return Ok(());
+    }
+    // Under a strict umask another process may be between its two steps in `create`.
+    if until > Instant::now() {
+        clock::pause(Duration::from_millis(1));
+        return verify(path, until);
+    }
+    let what = format!("{at} is closed to its owner (mode {mode:04o})");
+    Err(Error::new(ErrorCode::Home, what).hint(format!("Run `chmod 700 {at}`.")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chmod(path: &Path, mode: u32) {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn a_new_home_is_made_private_and_may_be_prepared_by_many_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("a/b/home"));
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| home.prepare().unwrap());
+            }
+        });
+        for path in [home.root().to_owned(), home.run_dir(), home.log_dir()] {
+            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700, "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_home_that_is_open_to_others_is_refused_with_the_repair() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("home"));
+        home.prepare().unwrap();
+        for directory in [home.root().to_owned(), home.run_dir(), home.log_dir()] {
+            chmod(&directory, 0o755);
+            let error = home.prepare().unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Refused);
+            let repair = format!("`chmod 700 {}`", directory.display());
+            assert!(error.next_step().unwrap().contains(&repair), "{error:?}");
+            chmod(&directory, 0o700);
+        }
+        chmod(home.root(), 0o777);
+        assert_eq!(home.prepare().unwrap_err().code(), ErrorCode::Refused);
+        chmod(home.root(), 0o700);
+        chmod(dir.path(), 0o777);
+        assert_eq!(home.prepare().unwrap_err().code(), ErrorCode::Refused);
+    }
+
+    #[test]
+    fn an_empty_directory_is_made_private_unless_others_can_write_it() {
+        let dir = tempfile::tempdir().unwrap();
+        chmod(dir.path(), 0o777);
+        assert_eq!(Home::at(dir.path()).prepare().unwrap_err().code(), ErrorCode::Refused);
+        chmod(dir.path(), 0o755);
+        Home::at(dir.path()).prepare().unwrap();
+        assert_eq!(fs::metadata(dir.path()).unwrap().mode() & 0o7777, 0o700);
+    }
+
+    #[test]
+    fn a_file_or_link_in_place_of_the_home_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("file");
+        fs::write(&file, "x").unwrap();
+        let error = Home::at(&file).prepare().unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Home);
+        assert!(error.message().contains("is a regular file"), "{error:?}");
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(dir.path(), &link).unwrap();
+        assert!(Home::at(&link).prepare().unwrap_err().message().contains("symbolic link"));
+        assert_eq!(Home::at(file.join("x")).prepare().unwrap_err().code(), ErrorCode::Home);
+    }
+
+    #[test]
+    fn a_relative_home_is_made_absolute() {
+        assert!(Home::at("x").root().is_absolute());
+    }
+}

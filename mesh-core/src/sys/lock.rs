@@ -1,0 +1,198 @@
+//! [`FileLock`]: a lock that the kernel gives and takes back when its holder dies.
+//!
+//! The lock is on an open file; the file itself is never deleted, because a newcomer could then
+//! lock a new one while the old one is still held. For the same reason the path is looked at
+//! again once the lock is held: a file that somebody did delete is given up for the new one.
+//! The file may hold a note (a pid, say) for messages; the note decides nothing.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use fs2::FileExt;
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::sys::{clock, file, trust};
+
+/// Bytes of a note.
+const NOTE_MAX: u64 = 256;
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LAST_PAUSE: Duration = Duration::from_millis(25);
+
+/// A held lock; dropping it gives it back.
+#[derive(Debug)]
+pub(crate) struct FileLock {
+    file: File,
+    path: PathBuf,
+}
+
+impl FileLock {
+    /// Takes the lock if nobody holds it.
+    ///
+    /// # Errors
+    /// `refused` when the file is not a regular file of ours, `home` when it cannot be used.
+    pub(crate) fn try_acquire(path: &Path) -> Result<Option<Self>> {
+        loop {
+            let file = file::open_or_create(path).map_err(|error| failed(path, error))?;
+            check(&file, path)?;
+            match FileExt::try_lock_exclusive(&file) {
+                Ok(()) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+                Err(error) => return Err(failed(path, error)),
+            }
+            let lock = Self { file, path: path.to_owned() };
+            if lock.is_current()? {
+                return Ok(Some(lock));
+            }
+        }
+    }
+
+    /// Takes the lock, and waits for its holder for up to `wait`.
+    ///
+    /// # Errors
+    /// As [`Self::try_acquire`]; `None` when it is still held at the end.
+    ///
+    /// # Blocking
+    /// For up to `wait`.
+    pub(crate) fn acquire_within(path: &Path, wait: Duration) -> Result<Option<Self>> {
+        let end = Instant::now() + wait;
+        let mut step = FIRST_PAUSE;
+        loop {
+            if let Some(lock) = Self::try_acquire(path)? {
+                return Ok(Some(lock));
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            clock::pause(step.min(left));
+            step = (step * 2).min(LAST_PAUSE);
+        }
+    }
+
+    /// Writes a short text for whoever finds the lock held.
+    ///
+    /// # Errors
+    /// `home` when the file cannot be written.
+    pub(crate) fn write_note(&self, note: &str) -> Result<()> {
+        let write = || {
+            self.file.set_len(0)?;
+            (&self.file).seek(SeekFrom::Start(0))?;
+            (&self.file).write_all(note.as_bytes())
+        };
+        write().map_err(|error| failed(&self.path, error))
+    }
+
+    /// The note in the lock file, if there is one; it may be a former holder's.
+    pub(crate) fn read_note(path: &Path) -> Option<String> {
+        let bytes = file::read_bounded(&file::open(path).ok()?, NOTE_MAX).ok()?;
+        String::from_utf8(bytes).ok().filter(|note| !note.is_empty())
+    }
+
+    /// Whether the path still leads to the file that is locked.
+    ///
+    /// # Errors
+    /// `home` when the path cannot be looked at.
+    pub(crate) fn is_current(&self) -> Result<bool> {
+        let held = self.file.metadata().map_err(|error| failed(&self.path, error))?;
+        match fs::symlink_metadata(&self.path) {
+            Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(failed(&self.path, error)),
+        }
+    }
+}
+
+impl Drop for FileLock {
+    fn drop(&mut self) {
+        // Closing is not enough while a forked child still holds a copy of the descriptor.
+        let _ = FileExt::unlock(&self.file);
+    }
+}
+
+fn check(held: &File, path: &Path) -> Result<()> {
+    let about = held.metadata().map_err(|error| failed(path, error))?;
+    let at = path.display();
+    let why = if !about.is_file() {
+        format!("it is {}", trust::kind_of(&about))
+    } else if about.uid() != trust::euid() {
+        format!("it belongs to user {}", about.uid())
+    } else if about.nlink() > 1 {
+        "it has a second name".to_owned()
+    } else {
+        return file::make_private(held).map_err(|error| failed(path, error));
+    };
+    Err(Error::new(ErrorCode::Refused, format!("the lock file {at} is not ours: {why}"))
+        .hint(format!("Find out who put it there, then remove {at}.")))
+}
+
+fn failed(path: &Path, error: std::io::Error) -> Error {
+    let what = format!("the lock file {} cannot be used", path.display());
+    let code = match error.raw_os_error() {
+        Some(libc::ELOOP | libc::ENXIO | libc::EISDIR) => ErrorCode::Refused,
+        _ => ErrorCode::Home,
+    };
+    Error::new(code, what).source(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_lock_has_one_holder_and_is_given_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("l");
+        let held = FileLock::try_acquire(&path).unwrap().unwrap();
+        held.write_note("123").unwrap();
+        assert!(FileLock::try_acquire(&path).unwrap().is_none());
+        assert!(FileLock::acquire_within(&path, Duration::from_millis(5)).unwrap().is_none());
+        assert_eq!(FileLock::read_note(&path).unwrap(), "123");
+        drop(held);
+        assert!(FileLock::try_acquire(&path).unwrap().is_some());
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_waiter_gets_the_lock_when_it_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("l");
+        let held = FileLock::try_acquire(&path).unwrap().unwrap();
+        std::thread::scope(|scope| {
+            let waiter =
+                scope.spawn(|| FileLock::acquire_within(&path, Duration::from_secs(5)).unwrap());
+            drop(held);
+            assert!(waiter.join().unwrap().is_some());
+        });
+    }
+
+    #[test]
+    fn a_deleted_lock_file_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("l");
+        let held = FileLock::try_acquire(&path).unwrap().unwrap();
+        assert!(held.is_current().unwrap());
+        fs::remove_file(&path).unwrap();
+        assert!(!held.is_current().unwrap());
+    }
+
+    #[test]
+    fn what_is_planted_in_its_place_is_refused_and_does_not_hang() {
+        let dir = tempfile::tempdir().unwrap();
+        let victim = dir.path().join("victim");
+        fs::write(&victim, "precious").unwrap();
+        let at = |name: &str| dir.path().join(name);
+        symlink(&victim, at("link")).unwrap();
+        fs::hard_link(&victim, at("hard")).unwrap();
+        fs::create_dir(at("dir")).unwrap();
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("fifo"), rustix::fs::Mode::RWXU).unwrap();
+        for name in ["link", "hard", "dir", "fifo"] {
+            let error = FileLock::try_acquire(&at(name)).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::Refused, "{name}: {error:?}");
+        }
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+    }
+}
