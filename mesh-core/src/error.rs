@@ -106,6 +106,8 @@ codes! {
     ShuttingDown = 32, "shutting_down";
     /// The name was started too often and is suspended for a while.
     Suspended = 33, "suspended";
+    /// The calls lead in a circle, or through too many apps.
+    CallLoop = 34, "call_loop";
     /// The peer broke the protocol.
     Protocol = 40, "protocol";
     /// The two ends have no protocol version in common.
@@ -176,6 +178,13 @@ impl Error {
     #[must_use]
     pub fn source(mut self, source: impl StdError + Send + Sync + 'static) -> Self {
         self.0.source = Some(Arc::new(source));
+        self
+    }
+
+    /// Adds another error of mesh's as the cause.
+    #[must_use]
+    pub fn because(mut self, cause: Error) -> Self {
+        self.0.source = Some(Arc::new(Boxed(cause)));
         self
     }
 

@@ -1,0 +1,198 @@
+//! [`AppBuilder`]: settings of an app, before it claims its name.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{App, Claim, Executor};
+use crate::client::software;
+use crate::error::{Error, ErrorCode, Result};
+use crate::limits::Limits;
+use crate::name::AppName;
+use crate::registry::{Entry, Kind, this_directory, this_program};
+use crate::sys::home::Home;
+use crate::wire::hello::Hello;
+use crate::wire::manifest::MethodInfo;
+
+/// Settings of an app. What is not set is read from the environment or has its default.
+pub struct AppBuilder {
+    pub(super) name: String,
+    pub(super) home: Option<Home>,
+    pub(super) limits: Limits,
+    pub(super) executor: Option<Executor>,
+    pub(super) registration: Registration,
+}
+
+/// How an app is written into the registry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Registration {
+    unregistered: bool,
+    pub(super) version: Option<String>,
+    command: Option<(Kind, Vec<String>)>,
+    cwd: Option<PathBuf>,
+    env: BTreeMap<String, String>,
+    pub(super) ready_timeout: Option<Duration>,
+    pub(super) stop_grace: Option<Duration>,
+}
+
+impl AppBuilder {
+    pub(super) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            home: None,
+            limits: Limits::default(),
+            executor: None,
+            registration: Registration::default(),
+        }
+    }
+
+    /// The home; by default `MESH_HOME`, or `~/.mesh`.
+    #[must_use]
+    pub fn home(mut self, home: Home) -> Self {
+        self.home = Some(home);
+        self
+    }
+
+    /// Bounds other than the default ones.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The app's own version, for people and for `mesh ps`.
+    #[must_use]
+    pub fn version(mut self, version: impl Into<String>) -> Self {
+        self.registration.version = Some(version.into());
+        self
+    }
+
+    /// The command that launches this app, instead of its program without arguments. For a script
+    /// it is the interpreter, then the script.
+    #[must_use]
+    pub fn command(mut self, kind: Kind, command: Vec<String>) -> Self {
+        self.registration.command = Some((kind, command));
+        self
+    }
+
+    /// The directory that it is launched in. By default a program's own directory, and for a
+    /// script the current one.
+    #[must_use]
+    pub fn cwd(mut self, cwd: impl Into<PathBuf>) -> Self {
+        self.registration.cwd = Some(cwd.into());
+        self
+    }
+
+    /// An addition to the environment that it is launched with.
+    #[must_use]
+    pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.registration.env.insert(key.into(), value.into());
+        self
+    }
+
+    /// How long it may take from its start until it is ready; 10 s by default, 120 s at most.
+    #[must_use]
+    pub fn ready_timeout(mut self, budget: Duration) -> Self {
+        self.registration.ready_timeout = Some(budget);
+        self
+    }
+
+    /// How long calls in flight may go on when it is asked to stop; 5 s by default.
+    #[must_use]
+    pub fn stop_grace(mut self, grace: Duration) -> Self {
+        self.limits.stop_grace = grace;
+        self.registration.stop_grace = Some(grace);
+        self
+    }
+
+    /// Leaves the registry alone: the app is found while it runs and never launched.
+    #[must_use]
+    pub fn unregistered(mut self) -> Self {
+        self.registration.unregistered = true;
+        self
+    }
+
+    /// Hands every call to `executor`, which runs it where it likes: on the main loop of a GUI,
+    /// say. It must not block, and must run or drop every job; a dropped one fails its call. Jobs
+    /// that wait there are bounded by the calls that connections may have open.
+    #[must_use]
+    pub fn executor(
+        mut self,
+        executor: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static,
+    ) -> Self {
+        self.executor = Some(Box::new(executor));
+        self
+    }
+
+    /// Claims the name as [`App::claim`] does.
+    ///
+    /// # Errors
+    /// As [`App::claim`].
+    pub fn claim(self) -> Result<App> {
+        match self.try_claim()? {
+            Claim::Primary(app) => Ok(app),
+            Claim::Secondary(running) => super::second_start(&running),
+        }
+    }
+
+    /// Claims the name as [`App::try_claim`] does.
+    ///
+    /// # Errors
+    /// As [`App::try_claim`].
+    pub fn try_claim(self) -> Result<Claim> {
+        super::try_claim(self)
+    }
+
+    pub(super) fn hello(&self, name: &AppName) -> Hello {
+        let ready = self.registration.ready_timeout;
+        Hello {
+            name: Some(name.to_string()),
+            pid: std::process::id(),
+            version: self.registration.version.clone(),
+            software: software(),
+            message_max: self.limits.message as u64,
+            session: 0,
+            ready: false,
+            ready_timeout_ms: ready.and_then(|time| u64::try_from(time.as_millis()).ok()),
+        }
+    }
+}
+
+impl Registration {
+    /// The entry to write; `None` when the app does not want one.
+    pub(super) fn entry(&self, methods: Vec<MethodInfo>) -> Result<Option<Entry>> {
+        if self.unregistered {
+            return Ok(None);
+        }
+        let (kind, command) = match &self.command {
+            Some((kind, command)) => (*kind, command.clone()),
+            None => (Kind::Binary, this_program()?),
+        };
+        let cwd = match (&self.cwd, kind) {
+            (Some(cwd), _) => cwd.clone(),
+            (None, Kind::Binary) => this_directory(),
+            (None, Kind::Script) => std::env::current_dir().map_err(|error| {
+                let text = "the current directory is not known";
+                Error::new(ErrorCode::Registry, text).source(error)
+            })?,
+        };
+        let mut entry = Entry::new(kind, command, cwd)?;
+        entry.env.clone_from(&self.env);
+        entry.version.clone_from(&self.version);
+        entry.launch.ready_timeout = self.ready_timeout;
+        entry.launch.stop_grace = self.stop_grace;
+        entry.methods = methods;
+        Ok(Some(entry))
+    }
+}
+
+impl fmt::Debug for AppBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AppBuilder")
+            .field("name", &self.name)
+            .field("home", &self.home)
+            .field("registration", &self.registration)
+            .finish_non_exhaustive()
+    }
+}

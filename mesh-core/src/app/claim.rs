@@ -1,0 +1,179 @@
+//! Claiming a name: at most one process of the user gets it, decided by a kernel lock.
+//!
+//! The lock says who may own the name; the socket is its address and the second witness: if the
+//! lock file was deleted under a living owner, the owner still answers there. A claimant that
+//! loses touches nothing.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::client::dial::dial;
+use crate::error::{Error, ErrorCode, Result};
+use crate::limits::CLAIM_WAIT;
+use crate::name::AppName;
+use crate::runtime::Engine;
+use crate::sys::clock;
+use crate::sys::home::Home;
+use crate::sys::lock::FileLock;
+use crate::sys::process;
+use crate::transport::{Address, Listener};
+
+/// How often a name that is held by somebody who does not answer is looked at.
+const TURN: Duration = Duration::from_millis(10);
+
+/// The app that owns a name already.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Running {
+    /// The name.
+    pub name: AppName,
+    /// Its process.
+    pub pid: u32,
+    /// Its program, where the system tells.
+    pub program: Option<PathBuf>,
+    /// How long its process has been running.
+    pub age: Option<Duration>,
+    /// Whether it answers calls yet.
+    pub ready: bool,
+}
+
+impl Running {
+    fn of(name: &AppName, pid: u32, ready: bool) -> Self {
+        let (program, age) = (process::program_of(pid), process::age_of(pid));
+        Self { name: name.clone(), pid, program, age, ready }
+    }
+}
+
+/// One line: who runs, where, since when, and how to replace it.
+impl fmt::Display for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is already running (pid {}", self.name, self.pid)?;
+        if let Some(program) = &self.program {
+            write!(f, ", {}", program.display())?;
+        }
+        if let Some(age) = self.age {
+            write!(f, ", for {}", Age(age))?;
+        }
+        write!(f, "); `mesh stop {}` to replace it", self.name)
+    }
+}
+
+/// A duration in its largest whole unit.
+struct Age(Duration);
+
+impl fmt::Display for Age {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_secs() {
+            seconds @ 0..=119 => write!(f, "{seconds} s"),
+            seconds @ 120..=7_199 => write!(f, "{} min", seconds / 60),
+            seconds @ 7_200..=172_799 => write!(f, "{} h", seconds / 3_600),
+            seconds => write!(f, "{} days", seconds / 86_400),
+        }
+    }
+}
+
+/// An owned name: the lock, and the socket that callers find. Dropping it gives the name back.
+#[derive(Debug)]
+pub(super) struct Owned {
+    pub(super) listener: Arc<Listener>,
+    lock: FileLock,
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // While the lock is held: after it, the file may be another owner's.
+        if self.lock.is_current().unwrap_or(false) {
+            self.listener.unlink();
+        }
+    }
+}
+
+/// How a claim ended.
+pub(super) enum Claimed {
+    Owner(Owned),
+    Loser(Running),
+}
+
+/// Takes the name, or finds who has it.
+pub(super) fn claim(engine: &Arc<Engine>, home: &Home, name: &AppName) -> Result<Claimed> {
+    home.prepare()?;
+    let path = home.lock_path(name);
+    let until = Instant::now() + CLAIM_WAIT;
+    loop {
+        if let Some(lock) = FileLock::try_acquire(&path)? {
+            return match look(engine, home, name, until)? {
+                Some(running) => Ok(Claimed::Loser(running)),
+                None => own(home, name, lock).map(Claimed::Owner),
+            };
+        }
+        if let Some(running) = look(engine, home, name, until)? {
+            return Ok(Claimed::Loser(running));
+        }
+        if Instant::now() >= until {
+            let holder = FileLock::read_note(&path).unwrap_or_else(|| "unknown".to_owned());
+            let text = format!("{name} is held by pid {holder}, which does not answer");
+            return Err(Error::new(ErrorCode::NotResponding, text)
+                .hint(format!("It may be starting or stopping; try again, or end pid {holder}.")));
+        }
+        clock::pause(TURN);
+    }
+}
+
+fn own(home: &Home, name: &AppName, lock: FileLock) -> Result<Owned> {
+    lock.write_note(&std::process::id().to_string())?;
+    let address = Address::of(home, name)?;
+    let listener = Listener::bind(address.clone()).map_err(|error| {
+        let text = format!("cannot listen at {}", address.path.display());
+        Error::new(ErrorCode::Home, text)
+            .hint("Look at the rights of its directory and the room on its disk.")
+            .source(error)
+    })?;
+    Ok(Owned { listener: Arc::new(listener), lock })
+}
+
+/// Who answers at the name's address. Silence until the time is out is an error that says so.
+fn look(
+    engine: &Arc<Engine>,
+    home: &Home,
+    name: &AppName,
+    until: Instant,
+) -> Result<Option<Running>> {
+    let Some(connection) = dial(engine, home, name)? else { return Ok(None) };
+    let pid = connection.peer().pid;
+    connection.watch(until, |machine| machine.peer().is_some() || machine.is_closed());
+    let hello = connection.hello();
+    let closed = connection.is_closed();
+    connection.close(&Error::new(ErrorCode::ConnectionLost, "only looked"));
+    match hello {
+        Some(hello) => Ok(Some(Running::of(name, pid, hello.ready))),
+        None if closed => Ok(None),
+        None => Err(Error::new(
+            ErrorCode::NotResponding,
+            format!("{name} is running, not responding, pid {pid}"),
+        )
+        .hint(format!("If it does not recover, `mesh stop {name}` ends it."))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_runs_is_told_in_one_line() {
+        let running = Running {
+            name: AppName::parse("scanner").unwrap(),
+            pid: 7,
+            program: Some("/bin/scanner".into()),
+            age: Some(Duration::from_secs(3_700)),
+            ready: true,
+        };
+        assert_eq!(
+            running.to_string(),
+            "scanner is already running (pid 7, /bin/scanner, for 61 min); \
+             `mesh stop scanner` to replace it"
+        );
+    }
+}

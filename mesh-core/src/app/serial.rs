@@ -1,0 +1,58 @@
+//! [`Serial`]: one call of a method at a time; the others wait without a thread.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::runtime::Engine;
+use crate::runtime::pool::Job;
+
+/// The gate of a serial method.
+#[derive(Default)]
+pub(super) struct Serial(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    busy: bool,
+    /// Bounded by the exchanges that connections may have open.
+    waiting: VecDeque<Job>,
+}
+
+/// The right to run; dropping it lets the next call in.
+pub(super) struct Turn {
+    serial: Arc<Serial>,
+    engine: Arc<Engine>,
+}
+
+impl Serial {
+    /// Runs `job` with the turn, now on this thread or later on a worker.
+    pub(super) fn enter(
+        serial: &Arc<Self>,
+        engine: &Arc<Engine>,
+        job: impl FnOnce(Turn) + Send + 'static,
+    ) {
+        let turn = Turn { serial: Arc::clone(serial), engine: Arc::clone(engine) };
+        let mut state = serial.0.lock();
+        if state.busy {
+            state.waiting.push_back(Box::new(move || job(turn)));
+            return;
+        }
+        state.busy = true;
+        drop(state);
+        job(turn);
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut state = self.serial.0.lock();
+        match state.waiting.pop_front() {
+            Some(next) => {
+                drop(state);
+                self.engine.resume(next);
+            }
+            None => state.busy = false,
+        }
+    }
+}

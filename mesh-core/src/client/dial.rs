@@ -1,0 +1,87 @@
+//! Finding an app: one attempt to connect to its address, and what it says of itself.
+
+use std::io::ErrorKind;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, ErrorCode, Result};
+use crate::launch::Probe;
+use crate::name::AppName;
+use crate::proto::Role;
+use crate::runtime::Engine;
+use crate::runtime::connection::Connection;
+use crate::sys::home::Home;
+use crate::transport::{Address, Stream};
+
+/// How long a prober waits for a hello before it takes the app for one that is starting.
+const PROBE_WAIT: Duration = Duration::from_millis(500);
+
+/// Connects to whoever listens at the app's address; `None` when nobody does. Does not wait: that
+/// it succeeds says that the name has an owner, not that the owner is well.
+///
+/// # Errors
+/// `refused` when the listener is another user's, `connect_failed` when the system cannot.
+pub(crate) fn dial(
+    engine: &Arc<Engine>,
+    home: &Home,
+    name: &AppName,
+) -> Result<Option<Arc<Connection>>> {
+    let failed = |error: std::io::Error| {
+        Error::new(ErrorCode::ConnectFailed, format!("cannot connect to {name}")).source(error)
+    };
+    let stream = match Stream::connect(&Address::of(home, name)?) {
+        Ok(stream) => stream,
+        Err(error) => {
+            return match error.kind() {
+                ErrorKind::NotFound | ErrorKind::ConnectionRefused | ErrorKind::NotADirectory => {
+                    Ok(None)
+                }
+                ErrorKind::PermissionDenied => {
+                    let text = format!("the address of {name} is closed to this user");
+                    Err(Error::new(ErrorCode::Refused, text)
+                        .hint(format!("Look who owns {}.", home.run_dir().display()))
+                        .source(error))
+                }
+                ErrorKind::WouldBlock => Err(failed(error)
+                    .hint("Too many connections wait to be accepted; the app may be frozen.")),
+                _ => Err(failed(error)),
+            };
+        }
+    };
+    let Ok(peer) = stream.peer() else { return Ok(None) };
+    if !Stream::is_own(peer) {
+        let text = format!(
+            "whoever listens as {name} is user {} (pid {}), not this user",
+            peer.uid, peer.pid
+        );
+        return Err(Error::new(ErrorCode::Refused, text)
+            .hint(format!("Look who can write to {}.", home.run_dir().display())));
+    }
+    engine.connect(stream, peer, Role::Initiator).map(Some).map_err(failed)
+}
+
+/// Who owns the name now. Connections that were made to find out are kept in `known`.
+///
+/// # Errors
+/// As [`dial`].
+pub(crate) fn probe(
+    engine: &Arc<Engine>,
+    home: &Home,
+    name: &AppName,
+    known: &mut Option<Arc<Connection>>,
+) -> Result<Probe> {
+    if known.as_ref().is_none_or(|connection| !connection.is_usable()) {
+        *known = dial(engine, home, name)?;
+    }
+    let Some(connection) = known else { return Ok(Probe::Absent) };
+    let pid = connection.peer().pid;
+    let until = Instant::now() + PROBE_WAIT;
+    connection.watch(until, |machine| machine.peer().is_some() || machine.refusal().is_some());
+    if !connection.is_usable() {
+        return Ok(Probe::Absent);
+    }
+    match connection.hello() {
+        Some(hello) if hello.ready => Ok(Probe::Ready { pid }),
+        _ => Ok(Probe::Starting { pid }),
+    }
+}

@@ -1,0 +1,271 @@
+//! [`Request`]: one exchange in the making, from names and arguments to the open frame.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::peer::Wish;
+use super::{Client, Stream};
+use crate::error::{Error, ErrorCode, Result};
+use crate::launch;
+use crate::limits::{CALL_PATH_MAX, CALL_TIMEOUT, STOP_GRACE};
+use crate::name::{AppName, MethodName};
+use crate::proto::{Outcome, Patience};
+use crate::runtime::connection::Connection;
+use crate::runtime::current::{self, Current};
+use crate::runtime::slot::{Arrival, Slot};
+use crate::runtime::{CancelGuard, CancelToken};
+use crate::wire::manifest::Shape;
+use crate::wire::open::{Head, Open};
+use crate::wire::{arguments, codec};
+
+/// How often a request that provably never started is tried again.
+const TRIES: usize = 4;
+
+/// How long an app that is leaving is waited for: its grace and a little.
+const LEAVE_WAIT: Duration = Duration::from_secs(STOP_GRACE.as_secs() + 1);
+
+/// One exchange in the making.
+#[derive(Debug)]
+#[must_use = "a request does nothing until `call` or `stream`"]
+pub struct Request {
+    client: Client,
+    app: String,
+    method: String,
+    args: Result<Vec<u8>>,
+    timeout: Option<Duration>,
+    launch: bool,
+    token: CancelToken,
+}
+
+/// An exchange that is under way.
+pub(super) struct Begun {
+    pub(super) connection: Arc<Connection>,
+    pub(super) id: u64,
+    pub(super) slot: Arc<Slot>,
+    /// Pass a cancel of the caller's own task, or of its token, on to the exchange.
+    pub(super) links: Vec<CancelGuard>,
+}
+
+impl Request {
+    pub(super) fn new(client: Client, app: &str, method: &str) -> Self {
+        Self {
+            client,
+            app: app.to_owned(),
+            method: method.to_owned(),
+            args: arguments::encode(&()),
+            timeout: None,
+            launch: true,
+            token: CancelToken::new(),
+        }
+    }
+
+    /// The arguments: `()`, a tuple (positional), a struct (named), an [`Args`](crate::Args), or
+    /// one plain value. A value that cannot be encoded is reported by `call` or `stream`.
+    pub fn args(mut self, args: impl Serialize) -> Self {
+        self.args = arguments::encode(&args);
+        self
+    }
+
+    /// Bounds everything together: the launch, the wait, the answer. Zero is no bound at all.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// An app that is off is not launched: the request fails as `not_running`.
+    pub fn no_launch(mut self) -> Self {
+        self.launch = false;
+        self
+    }
+
+    /// Cancels the exchange, and the wait for it, when the token is cancelled.
+    pub fn cancelled_by(mut self, token: &CancelToken) -> Self {
+        self.token = token.clone();
+        self
+    }
+
+    /// Sends it and waits for the value.
+    ///
+    /// # Errors
+    /// The app's own failure, `is_stream` for a method that streams, or what kept the call from
+    /// the app.
+    ///
+    /// # Blocking
+    /// As [`Client::call`], or up to the given timeout.
+    ///
+    /// # Cancellation
+    /// By the token of [`cancelled_by`](Self::cancelled_by), and when the handler that this is
+    /// called from is cancelled itself. The call then waits for the app's word that it stopped.
+    pub fn call<R: DeserializeOwned>(self) -> Result<R> {
+        let body = self.call_encoded()?;
+        codec::decode(&body).map_err(|error| {
+            let text = format!("{}.{} answered something else: {error}", self.app, self.method);
+            Error::new(ErrorCode::BadValue, text)
+        })
+    }
+
+    fn call_encoded(&self) -> Result<Vec<u8>> {
+        let until = self.until();
+        let mut tries = TRIES;
+        loop {
+            let begun = self.begin(Shape::Value, until)?;
+            let outcome = loop {
+                if let Arrival::End(outcome) = begun.slot.take() {
+                    break outcome;
+                }
+            };
+            tries -= 1;
+            match outcome {
+                Outcome::Value(body) => return Ok(body),
+                Outcome::Unstarted(_) if tries > 0 => wait_for_its_end(&begun.connection, until),
+                other => return Err(self.failure(other)),
+            }
+        }
+    }
+
+    /// Sends it and answers the stream of its items.
+    ///
+    /// # Errors
+    /// What kept the request from the app; the app's own failures come from the stream.
+    ///
+    /// # Blocking
+    /// Until the app is reached. The first item is waited for up to 5 s from the moment the app
+    /// is ready, each further one as long again; an explicit timeout bounds the whole stream.
+    pub fn stream<T: DeserializeOwned>(self) -> Result<Stream<T>> {
+        let begun = self.begin(Shape::Stream, self.until())?;
+        Ok(Stream::new(self, begun))
+    }
+
+    /// Reaches the app and opens the exchange.
+    fn begin(&self, shape: Shape, until: Option<Instant>) -> Result<Begun> {
+        let inner = self.client.inner();
+        inner.engine.check_process()?;
+        let app = AppName::parse(&self.app)?;
+        MethodName::parse(&self.method)?;
+        let task = current::get();
+        let path = self.path(task.as_ref())?;
+        let args = self.args.clone()?;
+        let wish = Wish { launch: self.launch, until, path: &path, token: &self.token };
+        let peer = inner.peer(&app);
+        let unbounded = self.timeout == Some(Duration::ZERO);
+        let budget = (self.timeout.is_none() && !unbounded).then_some(CALL_TIMEOUT);
+        let mut tries = TRIES;
+        loop {
+            if let Some(code) = self.token.reason() {
+                return Err(Error::new(code, format!("{self} was cancelled before it was sent")));
+            }
+            let connection = peer.connection(inner, &wish)?;
+            let now = Instant::now();
+            let left = until.map(|until| until.saturating_duration_since(now)).or(budget);
+            let head = Head {
+                method: self.method.clone(),
+                shape,
+                timeout_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+                path: path.clone(),
+            };
+            let patience = Patience { until, answer: budget, silence: budget };
+            let slot = Arc::new(Slot::default());
+            match connection.open(&Open::new(head, args.clone()), patience, &slot) {
+                Ok(id) => {
+                    let links = self.link(task.as_ref(), &connection, id);
+                    return Ok(Begun { connection, id, slot, links });
+                }
+                Err(_) if !connection.is_usable() && tries > 1 => {
+                    tries -= 1;
+                    wait_for_its_end(&connection, until);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// When everything must be over, if the caller or the task that it works for says so.
+    fn until(&self) -> Option<Instant> {
+        let own = self.timeout.filter(|timeout| !timeout.is_zero());
+        let own = own.and_then(|timeout| Instant::now().checked_add(timeout));
+        let task = current::get().and_then(|task| task.deadline);
+        own.into_iter().chain(task).min()
+    }
+
+    /// The apps that lead to the app that is called.
+    fn path(&self, task: Option<&Current>) -> Result<Vec<String>> {
+        let path = match task {
+            Some(task) => task.path.clone(),
+            None => {
+                let mut path = launch::call_path();
+                path.extend(self.client.inner().name.clone());
+                path
+            }
+        };
+        if path.len() < CALL_PATH_MAX {
+            return Ok(path);
+        }
+        let text = format!(
+            "the calls lead through {CALL_PATH_MAX} apps: {} -> {}",
+            path.join(" -> "),
+            self.app
+        );
+        Err(Error::new(ErrorCode::CallLoop, text)
+            .hint("Look for a circle in this path: an app that calls back into its caller."))
+    }
+
+    fn link(
+        &self,
+        task: Option<&Current>,
+        connection: &Arc<Connection>,
+        id: u64,
+    ) -> Vec<CancelGuard> {
+        let pass_on = |token: &CancelToken| {
+            let connection = Arc::clone(connection);
+            token.on_cancel(move || connection.cancel(id))
+        };
+        task.map(|task| pass_on(&task.token)).into_iter().chain([pass_on(&self.token)]).collect()
+    }
+
+    /// What an end without a value says to a person.
+    pub(super) fn failure(&self, outcome: Outcome) -> Error {
+        match outcome {
+            Outcome::Value(_) => Error::new(ErrorCode::Internal, format!("{self} has ended")),
+            Outcome::Failure(error) if error.code() == ErrorCode::IsStream => {
+                error.hint(format!("Use `mesh stream {} {}`.", self.app, self.method))
+            }
+            Outcome::Failure(error) => error,
+            Outcome::Expired => {
+                let text = match self.timeout {
+                    Some(timeout) => format!("{self} did not answer within {timeout:?}"),
+                    None => format!("{self} did not answer in time"),
+                };
+                Error::new(ErrorCode::Deadline, text)
+                    .hint("Give it more time with a timeout of your own; 0 is no bound.")
+            }
+            Outcome::Unstarted(error) | Outcome::Lost(error) => {
+                let text = format!("the connection to {} ended before {self} did", self.app);
+                Error::new(ErrorCode::ConnectionLost, text)
+                    .hint(format!("It may have been worked on. See `mesh logs {}`.", self.app))
+                    .because(error)
+            }
+            Outcome::TooLarge => {
+                Error::new(ErrorCode::TooLarge, format!("the answer of {self} is too large"))
+                    .hint("Raise `Limits::message` on this side, or have it streamed.")
+            }
+        }
+    }
+}
+
+/// An app that is leaving holds its name until it closes the connection: only then another
+/// instance can answer.
+fn wait_for_its_end(connection: &Connection, until: Option<Instant>) {
+    let most = Instant::now() + LEAVE_WAIT;
+    let until = until.map_or(most, |until| until.min(most));
+    let _place = current::block();
+    connection.watch(until, |machine| machine.is_closed());
+}
+
+impl std::fmt::Display for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}", self.app, self.method)
+    }
+}

@@ -1,0 +1,165 @@
+//! [`Stream`]: the items of one exchange, as an iterator.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde::de::DeserializeOwned;
+
+use super::request::{Begun, Request};
+use crate::error::{Error, ErrorCode, Result};
+use crate::proto::Outcome;
+use crate::runtime::connection::Connection;
+use crate::runtime::slot::Arrival;
+use crate::runtime::task::task_id;
+use crate::wire::codec;
+
+/// How long a cancelled stream waits for the app's word that it stopped.
+const CANCEL_WAIT: Duration = Duration::from_secs(5);
+
+/// The items of a stream. The app is slowed to the pace at which they are taken. Dropping the
+/// stream cancels it.
+///
+/// After an item that is an error there is no other.
+pub struct Stream<T> {
+    request: Request,
+    begun: Begun,
+    canceller: Canceller,
+    over: bool,
+    item: PhantomData<fn() -> T>,
+}
+
+/// Cancels a stream from any thread. Clones cancel the same one.
+#[derive(Clone)]
+pub struct Canceller {
+    connection: Arc<Connection>,
+    id: u64,
+    used: Arc<AtomicBool>,
+}
+
+impl Canceller {
+    /// Asks the app to stop; only the first time counts. Never launches, never blocks.
+    pub fn cancel(&self) {
+        if !self.used.swap(true, Ordering::SeqCst) {
+            self.connection.cancel(self.id);
+        }
+    }
+
+    fn was_used(&self) -> bool {
+        self.used.load(Ordering::SeqCst)
+    }
+}
+
+impl fmt::Debug for Canceller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Canceller").field(&self.id).finish()
+    }
+}
+
+impl<T> Stream<T> {
+    pub(super) fn new(request: Request, begun: Begun) -> Self {
+        let canceller = Canceller {
+            connection: Arc::clone(&begun.connection),
+            id: begun.id,
+            used: Arc::default(),
+        };
+        Self { request, begun, canceller, over: false, item: PhantomData }
+    }
+
+    /// The id of the task on the app's side, as `mesh tasks` shows it and `mesh cancel` takes it;
+    /// empty until the app has introduced itself, which it has when the first item is there.
+    #[must_use]
+    pub fn task(&self) -> String {
+        let hello = self.begun.connection.hello();
+        hello.map_or_else(String::new, |hello| task_id(hello.session, self.begun.id).to_string())
+    }
+
+    /// Asks the app to stop. The iterator ends (`None`) when the app says that it has; items that
+    /// are on their way come first.
+    pub fn cancel(&self) {
+        self.canceller.cancel();
+    }
+
+    /// A handle that cancels from another thread.
+    #[must_use]
+    pub fn canceller(&self) -> Canceller {
+        self.canceller.clone()
+    }
+
+    fn arrival(&self) -> Arrival {
+        let Begun { connection, id, slot, .. } = &self.begun;
+        if let Some(arrival) = slot.try_take() {
+            return arrival;
+        }
+        connection.await_item(*id);
+        loop {
+            // A cancel by another thread brings an end too, but nobody else bounds the wait for it.
+            let cancelled = self.canceller.was_used();
+            if let Some(arrival) = slot.take_until(Instant::now() + CANCEL_WAIT) {
+                return arrival;
+            }
+            if cancelled {
+                let text = format!("{} did not say that it stopped", self.request);
+                let error = Error::new(ErrorCode::NotResponding, text);
+                return Arrival::End(Outcome::Failure(error));
+            }
+        }
+    }
+
+    fn ended(&mut self, outcome: Outcome) -> Option<Error> {
+        self.over = true;
+        match outcome {
+            Outcome::Value(_) => None,
+            Outcome::Failure(error)
+                if error.code() == ErrorCode::Cancelled && self.canceller.was_used() =>
+            {
+                None
+            }
+            other => Some(self.request.failure(other)),
+        }
+    }
+}
+
+impl<T: DeserializeOwned> Iterator for Stream<T> {
+    type Item = Result<T>;
+
+    /// The next item.
+    ///
+    /// # Blocking
+    /// Until it is there: up to 5 s for the first one and between two of them, or up to the
+    /// request's timeout.
+    fn next(&mut self) -> Option<Result<T>> {
+        if self.over {
+            return None;
+        }
+        match self.arrival() {
+            Arrival::Item(body, cost) => {
+                self.begun.connection.consume(self.begun.id, cost);
+                let item = codec::decode(&body);
+                if item.is_err() {
+                    self.over = true;
+                    self.begun.connection.abandon(self.begun.id);
+                }
+                Some(item)
+            }
+            Arrival::End(outcome) => self.ended(outcome).map(Err),
+        }
+    }
+}
+
+impl<T> Drop for Stream<T> {
+    fn drop(&mut self) {
+        self.begun.links.clear();
+        if !self.over {
+            self.begun.connection.abandon(self.begun.id);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Stream<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Stream({} #{})", self.request, self.begun.id)
+    }
+}

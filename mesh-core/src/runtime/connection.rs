@@ -1,0 +1,502 @@
+//! One connection at work: a stream, its machine, and who waits for what on it.
+//!
+//! Any thread may give the machine a command; whoever finds the stream free writes, the others'
+//! bytes go along. What the machine tells is noted under the lock and acted on after it, in
+//! [`Connection::act`].
+
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use parking_lot::{Mutex, MutexGuard};
+
+use super::engine::Engine;
+use super::pool::Job;
+use super::slot::Slot;
+use super::task::{Exchange, Request, Task};
+use crate::error::{Error, ErrorCode, Result};
+use crate::proto::{self, Event, Flow, Patience};
+use crate::sys::readiness::Interest;
+use crate::transport::{Peer, Stream};
+use crate::wire::hello::Hello;
+use crate::wire::open::Open;
+
+/// Reads in one turn before other connections have theirs; each is up to a buffer long.
+const READS_PER_TURN: usize = 16;
+
+/// Buffers up to this size are kept for the next write.
+const KEPT_BUFFER: usize = 16 << 10;
+
+/// A connection of an engine.
+pub(crate) struct Connection {
+    engine: Weak<Engine>,
+    token: u64,
+    stream: Stream,
+    peer: Peer,
+    inner: Mutex<Inner>,
+}
+
+struct Inner {
+    proto: proto::Connection,
+    /// Where answers to our own exchanges land.
+    slots: HashMap<u64, Arc<Slot>>,
+    /// The exchanges that we serve.
+    tasks: HashMap<u64, Serving>,
+    /// What a write left over; nothing else is written before it.
+    unsent: Vec<u8>,
+    sent: usize,
+    /// A thread is writing; it takes along what others add.
+    writing: bool,
+    /// The stream would take no more: the readiness set says when to go on.
+    stalled: bool,
+    /// Calls that wait for a handler.
+    queued: usize,
+    spare: Vec<u8>,
+    timer: Option<Instant>,
+    session: u64,
+    /// Who waits for the hello.
+    watchers: Vec<Arc<Slot>>,
+    gone: bool,
+}
+
+struct Serving {
+    task: Arc<Task>,
+    parked: Option<Job>,
+}
+
+/// What is to be done once the lock is free.
+enum Action {
+    Serve(Request),
+    Cancel(Arc<Task>, ErrorCode),
+    Resume(Job),
+    Wake(Arc<Task>),
+    Closed,
+}
+
+impl Connection {
+    /// Wraps a stream. It works once [`Engine`] has registered it.
+    pub(crate) fn new(
+        engine: &Arc<Engine>,
+        token: u64,
+        (stream, peer): (Stream, Peer),
+        proto: proto::Connection,
+        session: u64,
+    ) -> Self {
+        let inner = Inner {
+            proto,
+            slots: HashMap::new(),
+            tasks: HashMap::new(),
+            unsent: Vec::new(),
+            sent: 0,
+            writing: false,
+            stalled: false,
+            queued: 0,
+            spare: Vec::new(),
+            timer: None,
+            session,
+            watchers: Vec::new(),
+            gone: false,
+        };
+        Self { engine: Arc::downgrade(engine), token, stream, peer, inner: Mutex::new(inner) }
+    }
+
+    pub(crate) fn token(&self) -> u64 {
+        self.token
+    }
+
+    pub(crate) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// Who is at the other end, by the kernel's word.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer
+    }
+
+    /// What the peer said of itself, once it has.
+    pub(crate) fn hello(&self) -> Option<Hello> {
+        self.inner.lock().proto.peer().cloned()
+    }
+
+    /// Whether exchanges can still be opened.
+    pub(crate) fn is_usable(&self) -> bool {
+        let inner = self.inner.lock();
+        !inner.proto.is_closed() && inner.proto.refusal().is_none()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.inner.lock().proto.is_closed()
+    }
+
+    /// Calls that are being served.
+    pub(crate) fn tasks(&self) -> Vec<Arc<Task>> {
+        self.inner.lock().tasks.values().map(|serving| Arc::clone(&serving.task)).collect()
+    }
+
+    /// Whether nothing is being served but `tasks` tasks, and all that was said has been written.
+    pub(crate) fn is_drained(&self, tasks: usize) -> bool {
+        let inner = self.inner.lock();
+        let written = inner.unsent.is_empty() && !inner.writing && !inner.proto.has_output();
+        inner.proto.is_closed() || (inner.proto.serving() <= tasks && written)
+    }
+
+    // The calling side.
+
+    /// Opens an exchange; its answer lands in the slot.
+    ///
+    /// # Errors
+    /// As [`proto::Connection::open`]; nothing was sent then.
+    pub(crate) fn open(
+        self: &Arc<Self>,
+        open: &Open,
+        patience: Patience,
+        slot: &Arc<Slot>,
+    ) -> Result<u64> {
+        self.command(|inner| {
+            let id = inner.proto.open(Instant::now(), open, patience)?;
+            inner.slots.insert(id, Arc::clone(slot));
+            Ok(id)
+        })
+    }
+
+    pub(crate) fn cancel(self: &Arc<Self>, id: u64) {
+        self.command(|inner| inner.proto.cancel(id));
+    }
+
+    /// Cancels, and nobody waits for the end.
+    pub(crate) fn abandon(self: &Arc<Self>, id: u64) {
+        self.command(|inner| {
+            inner.slots.remove(&id);
+            inner.proto.abandon(id);
+        });
+    }
+
+    pub(crate) fn consume(self: &Arc<Self>, id: u64, cost: u64) {
+        self.command(|inner| inner.proto.consume(id, cost));
+    }
+
+    pub(crate) fn await_item(self: &Arc<Self>, id: u64) {
+        self.command(|inner| inner.proto.await_item(id, Instant::now()));
+    }
+
+    // The serving side.
+
+    pub(crate) fn end(self: &Arc<Self>, id: u64, result: Result<Vec<u8>, &Error>) {
+        self.command(|inner| {
+            inner.tasks.remove(&id);
+            inner.proto.end(id, result);
+        });
+        if let Some(engine) = self.engine.upgrade() {
+            engine.task_ended();
+        }
+    }
+
+    pub(crate) fn item(self: &Arc<Self>, id: u64, body: Vec<u8>) -> Flow {
+        self.command(|inner| inner.proto.item(id, body))
+    }
+
+    pub(crate) fn flow(self: &Arc<Self>, id: u64) -> Flow {
+        self.command(|inner| inner.proto.flow(id))
+    }
+
+    /// Keeps a job until the exchange can go on or is cancelled; at once, if that is now.
+    pub(crate) fn park(self: &Arc<Self>, id: u64, job: Job) {
+        let ready = self.command(|inner| {
+            if inner.proto.flow(id) == Flow::Wait
+                && let Some(serving) = inner.tasks.get_mut(&id)
+            {
+                serving.parked = Some(job);
+                return None;
+            }
+            Some(job)
+        });
+        if let (Some(job), Some(engine)) = (ready, self.engine.upgrade()) {
+            engine.resume(job);
+        }
+    }
+
+    /// Stops a task of this connection for a reason that becomes its end.
+    pub(crate) fn stop_task(self: &Arc<Self>, id: u64, code: ErrorCode) {
+        self.command(|inner| inner.proto.stop(id, code));
+    }
+
+    /// Counts a call that waits for a handler; `false` when this connection has too many.
+    pub(crate) fn queue(&self, most: usize) -> bool {
+        let mut inner = self.inner.lock();
+        let room = inner.queued < most;
+        inner.queued += usize::from(room);
+        room
+    }
+
+    /// A call that waited has begun, or never will.
+    pub(crate) fn unqueue(&self) {
+        self.inner.lock().queued -= 1;
+    }
+
+    pub(crate) fn set_ready(self: &Arc<Self>) {
+        self.command(|inner| inner.proto.set_ready(Instant::now()));
+    }
+
+    pub(crate) fn go_away(self: &Arc<Self>, error: &Error) {
+        self.command(|inner| inner.proto.go_away(error.clone()));
+    }
+
+    /// Ends the connection from this side.
+    pub(crate) fn close(self: &Arc<Self>, error: &Error) {
+        self.command(|inner| inner.proto.handle_close(error.clone()));
+    }
+
+    // The readiness set.
+
+    /// Reads and writes what is possible now, re-arms, and acts on what came.
+    pub(crate) fn on_ready(self: &Arc<Self>, buffer: &mut [u8]) {
+        let mut inner = self.inner.lock();
+        inner.stalled = false;
+        let now = Instant::now();
+        for _ in 0..READS_PER_TURN {
+            if inner.proto.is_closed() || inner.proto.is_congested() {
+                break;
+            }
+            match self.stream.read(buffer) {
+                Ok(0) => {
+                    let error = Error::new(ErrorCode::ConnectionLost, "the peer is gone");
+                    inner.proto.handle_close(error);
+                }
+                Ok(length) => {
+                    inner.proto.handle_input(now, buffer.get(..length).unwrap_or_default());
+                    if length < buffer.len() {
+                        break;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => inner.proto.handle_close(lost(error)),
+            }
+        }
+        let (mut inner, actions) = self.settle(inner);
+        self.arm(&mut inner);
+        drop(inner);
+        self.act(actions);
+    }
+
+    /// Acts on deadlines that have passed.
+    pub(crate) fn on_timer(self: &Arc<Self>, now: Instant) {
+        self.command(|inner| {
+            inner.timer = None;
+            inner.proto.handle_timeout(now);
+        });
+    }
+
+    /// Arms the stream for the first time.
+    pub(crate) fn begin(self: &Arc<Self>) {
+        self.command(|_| ());
+        self.arm(&mut self.inner.lock());
+    }
+
+    // Inside.
+
+    fn command<T>(self: &Arc<Self>, give: impl FnOnce(&mut Inner) -> T) -> T {
+        let mut inner = self.inner.lock();
+        let answer = give(&mut inner);
+        let (mut inner, actions) = self.settle(inner);
+        if inner.stalled && !inner.gone {
+            self.arm(&mut inner);
+        }
+        drop(inner);
+        self.act(actions);
+        answer
+    }
+
+    /// Notes what the machine tells and writes what it has, until it has nothing left.
+    fn settle<'a>(
+        self: &'a Arc<Self>,
+        mut inner: MutexGuard<'a, Inner>,
+    ) -> (MutexGuard<'a, Inner>, Vec<Action>) {
+        let mut actions = Vec::new();
+        loop {
+            while let Some(event) = inner.proto.poll_event() {
+                self.note(&mut inner, event, &mut actions);
+            }
+            if inner.writing || inner.stalled || inner.gone {
+                break;
+            }
+            let Some(bytes) = inner.next_bytes() else { break };
+            inner.writing = true;
+            let written = MutexGuard::unlocked(&mut inner, || self.write(&bytes));
+            inner.writing = false;
+            inner.wrote(bytes, written);
+        }
+        self.set_timer(&mut inner);
+        if inner.proto.is_closed() && !inner.writing && !inner.gone {
+            // What the socket did not take of the farewell is not waited for.
+            inner.gone = true;
+            self.stream.shutdown();
+        }
+        (inner, actions)
+    }
+
+    fn write(&self, bytes: &Outbox) -> io::Result<usize> {
+        let mut done = bytes.start;
+        while done < bytes.bytes.len() {
+            match self.stream.write(bytes.bytes.get(done..).unwrap_or_default()) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(length) => done += length,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn note(self: &Arc<Self>, inner: &mut Inner, event: Event, actions: &mut Vec<Action>) {
+        match event {
+            Event::Opened { id, open, deadline } => {
+                let caller = inner.proto.peer().and_then(|peer| peer.name.clone());
+                let who = (self.peer, caller);
+                let task = Arc::new(Task::new(id, inner.session, open.head, deadline, who));
+                inner.tasks.insert(id, Serving { task: Arc::clone(&task), parked: None });
+                let exchange = Exchange::new(Arc::clone(self), Arc::clone(&task));
+                actions.push(Action::Serve(Request { task, args: open.args, exchange }));
+            }
+            Event::Cancelled { id, code } => {
+                if let Some(serving) = inner.tasks.get_mut(&id) {
+                    let parked = serving.parked.take();
+                    actions.push(Action::Cancel(Arc::clone(&serving.task), code));
+                    actions.extend(parked.map(Action::Resume));
+                }
+            }
+            Event::Writable { id } => {
+                if let Some(serving) = inner.tasks.get_mut(&id) {
+                    let wake = Action::Wake(Arc::clone(&serving.task));
+                    actions.push(serving.parked.take().map_or(wake, Action::Resume));
+                }
+            }
+            Event::Item { id, body, cost } => {
+                if let Some(slot) = inner.slots.get(&id) {
+                    slot.put_item(body, cost);
+                }
+            }
+            Event::Ended { id, outcome } => {
+                if let Some(slot) = inner.slots.remove(&id) {
+                    slot.put_end(outcome);
+                }
+            }
+            Event::Connected(_) | Event::PeerReady | Event::GoingAway(_) => inner.tell_watchers(),
+            Event::Closed(error) => {
+                log::debug!(target: "mesh::connection", "with {:?} over: {error}", self.peer);
+                inner.tell_watchers();
+                actions.push(Action::Closed);
+            }
+        }
+    }
+
+    fn act(self: &Arc<Self>, actions: Vec<Action>) {
+        if actions.is_empty() {
+            return;
+        }
+        let Some(engine) = self.engine.upgrade() else { return };
+        for action in actions {
+            match action {
+                Action::Serve(request) => engine.serve(request),
+                Action::Cancel(task, code) => {
+                    task.token.cancel_because(code);
+                    task.open_gate();
+                }
+                Action::Resume(job) => engine.resume(job),
+                Action::Wake(task) => task.open_gate(),
+                Action::Closed => engine.forget(self),
+            }
+        }
+    }
+
+    fn arm(&self, inner: &mut Inner) {
+        let Some(engine) = self.engine.upgrade().filter(|_| !inner.gone) else { return };
+        let interest = Interest { read: !inner.proto.is_congested(), write: inner.stalled };
+        if let Err(error) = self.stream.arm(engine.readiness(), self.token, interest) {
+            log::warn!(target: "mesh::connection", "cannot watch a connection: {error}");
+        }
+    }
+
+    fn set_timer(&self, inner: &mut Inner) {
+        if let Some(at) = inner.proto.poll_timeout()
+            && inner.timer.is_none_or(|set| at < set)
+            && let Some(engine) = self.engine.upgrade()
+        {
+            inner.timer = Some(at);
+            engine.add_timer(at, self.token);
+        }
+    }
+
+    /// Blocks until `done` holds of the machine or the time is out; answers whether it holds. The
+    /// machine is looked at when the peer says hello, is ready or goes, and when it closes.
+    pub(crate) fn watch(&self, until: Instant, done: impl Fn(&proto::Connection) -> bool) -> bool {
+        let slot = Arc::new(Slot::default());
+        loop {
+            let mut inner = self.inner.lock();
+            if done(&inner.proto) {
+                return true;
+            }
+            inner.watchers.push(Arc::clone(&slot));
+            drop(inner);
+            if !slot.wait_told(until) {
+                let mut inner = self.inner.lock();
+                inner.watchers.retain(|other| !Arc::ptr_eq(other, &slot));
+                return done(&inner.proto);
+            }
+        }
+    }
+}
+
+/// Bytes on their way and how many of them have gone.
+struct Outbox {
+    bytes: Vec<u8>,
+    start: usize,
+}
+
+impl Inner {
+    fn next_bytes(&mut self) -> Option<Outbox> {
+        if !self.unsent.is_empty() {
+            let bytes = std::mem::take(&mut self.unsent);
+            return Some(Outbox { bytes, start: std::mem::take(&mut self.sent) });
+        }
+        let spare = std::mem::take(&mut self.spare);
+        let bytes = self.proto.poll_output(spare)?;
+        Some(Outbox { bytes, start: 0 })
+    }
+
+    fn wrote(&mut self, outbox: Outbox, written: io::Result<usize>) {
+        let mut bytes = outbox.bytes;
+        match written {
+            Ok(done) if done < bytes.len() => {
+                self.unsent = bytes;
+                self.sent = done;
+                self.stalled = true;
+            }
+            Ok(_) => {
+                bytes.clear();
+                bytes.shrink_to(KEPT_BUFFER);
+                self.spare = bytes;
+            }
+            Err(error) => self.proto.handle_close(lost(error)),
+        }
+    }
+
+    fn tell_watchers(&mut self) {
+        for slot in self.watchers.drain(..) {
+            slot.tell();
+        }
+    }
+}
+
+fn lost(error: io::Error) -> Error {
+    Error::new(ErrorCode::ConnectionLost, "the peer is gone").source(error)
+}
+
+impl std::fmt::Debug for Connection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("token", &self.token)
+            .field("peer", &self.peer)
+            .finish_non_exhaustive()
+    }
+}

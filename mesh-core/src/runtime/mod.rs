@@ -1,0 +1,32 @@
+//! Threads: which exist, what they do, who joins them.
+//!
+//! | thread | owner | blocks on | unblocked by | joined by |
+//! |---|---|---|---|---|
+//! | `mesh-worker-N` | [`Engine`], on demand up to `Limits::threads` | the readiness set, or user code in a handler | a byte, a connection, a timer, the bell | nobody: each leaves when the engine closes, and [`Engine::close`] waits for that, bounded |
+//! | `mesh-stop-NAME` | [`app::stop`](crate::app), one, while the app stops | calls in flight, up to the grace | their ends | `App::run`, or nobody if the app has a main loop of its own |
+//! | `mesh-reap-NAME`, `mesh-ready-NAME` | [`launch`](crate::launch), per launched child | the child's exit; its word that it is ready | the child | nobody: they end with the child |
+//!
+//! All workers of an engine wait in one readiness set and the kernel picks who runs next. A worker
+//! takes a ready connection, reads without blocking, hands the bytes to the machine in
+//! [`proto`](crate::proto), re-arms the connection and only then runs a handler, so others read
+//! cancels and further calls meanwhile. A handler starts only while another worker waits in the
+//! set, so one thread is always there to read. A handler that waits for another app gives its
+//! place to the next call; see [`pool`] for what this means for calls in a circle.
+//!
+//! Locks are held for bookkeeping and nonblocking system calls only: never across user code,
+//! never two connections' at once. An idle engine makes no system call.
+
+pub(crate) mod cancel;
+pub(crate) mod connection;
+pub(crate) mod current;
+pub(crate) mod engine;
+pub(crate) mod pool;
+pub(crate) mod service;
+pub(crate) mod slot;
+pub(crate) mod task;
+pub(crate) mod thread;
+pub(crate) mod timers;
+mod worker;
+
+pub use cancel::{CancelGuard, CancelToken};
+pub(crate) use engine::Engine;

@@ -1,0 +1,260 @@
+//! Local sockets: Unix domain sockets, by the interprocess crate.
+//!
+//! The socket file is owner-only from before it exists under its name, in a directory that is
+//! owner-only too. Both ends ask the kernel who the other one is, before a byte is read.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use interprocess::ConnectWaitMode;
+use interprocess::local_socket::traits::{Listener as _, StreamCommon as _};
+use interprocess::local_socket::{
+    self, ConnectOptions, GenericFilePath, ListenerNonblockingMode, ListenerOptions, ToFsName as _,
+};
+use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
+
+use super::address::Address;
+use crate::sys::readiness::{Interest, Readiness};
+
+/// Who is at the other end, by the kernel's word at the time of connecting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub(crate) struct Peer {
+    /// The process.
+    pub(crate) pid: u32,
+    /// The user.
+    pub(crate) uid: u32,
+}
+
+/// A socket that apps connect to. Dropping it leaves the file: only the owner of the name may
+/// remove that, see [`Listener::unlink`].
+#[derive(Debug)]
+pub(crate) struct Listener {
+    inner: local_socket::Listener,
+    address: Address,
+}
+
+impl Listener {
+    /// Listens at an address that nobody listens at. Only the holder of the name's lock may call
+    /// this: a file that is left there is taken for a dead owner's and removed.
+    ///
+    /// # Errors
+    /// What the system says, a full disk or missing rights for example.
+    pub(crate) fn bind(address: Address) -> io::Result<Self> {
+        match fs::remove_file(&address.path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut inner = ListenerOptions::new()
+            .name(address.short.as_os_str().to_fs_name::<GenericFilePath>()?)
+            .mode(0o600)
+            .nonblocking(ListenerNonblockingMode::Both)
+            .reclaim_name(false)
+            .create_sync()?;
+        inner.do_not_reclaim_name_on_drop();
+        Ok(Self { inner, address })
+    }
+
+    /// The next connection; `None` when nobody waits.
+    ///
+    /// # Errors
+    /// What the system says: no descriptors left, for example.
+    pub(crate) fn accept(&self) -> io::Result<Option<Stream>> {
+        loop {
+            return match self.inner.accept() {
+                Ok(stream) => Ok(Some(Stream(stream))),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => Ok(None),
+                    // The client left between its connect and our accept, or a signal came.
+                    ErrorKind::ConnectionAborted | ErrorKind::Interrupted => continue,
+                    _ => Err(error),
+                },
+            };
+        }
+    }
+
+    /// Removes the socket file. Only while the name's lock is held.
+    pub(crate) fn unlink(&self) {
+        if let Err(error) = fs::remove_file(&self.address.path)
+            && error.kind() != ErrorKind::NotFound
+        {
+            log::warn!("cannot remove {}: {error}", self.address.path.display());
+        }
+    }
+
+    /// Puts the listener into a readiness set, disarmed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn watch(&self, set: &Readiness, token: u64) -> io::Result<()> {
+        set.add(self.fd(), token)
+    }
+
+    /// Arms it for the next connection.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn arm(&self, set: &Readiness, token: u64) -> io::Result<()> {
+        set.arm(self.fd(), token, Interest { read: true, write: false })
+    }
+
+    /// Takes it out of the set.
+    pub(crate) fn forget(&self, set: &Readiness) {
+        set.remove(self.fd());
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.inner {
+            local_socket::Listener::UdSocket(socket) => socket.as_fd(),
+        }
+    }
+}
+
+/// A connected byte stream.
+#[derive(Debug)]
+pub(crate) struct Stream(local_socket::Stream);
+
+impl Stream {
+    /// Connects, without waiting. That it succeeds proves little: the kernel accepts on behalf of
+    /// a process that is frozen.
+    ///
+    /// # Errors
+    /// `NotFound` and `ConnectionRefused` when nobody listens, `WouldBlock` when too many wait
+    /// to be accepted.
+    pub(crate) fn connect(address: &Address) -> io::Result<Self> {
+        let name = address.short.as_os_str().to_fs_name::<GenericFilePath>()?;
+        let stream = ConnectOptions::new()
+            .name(name)
+            .wait_mode(ConnectWaitMode::Deferred)
+            .nonblocking_stream(true)
+            .connect_sync()?;
+        Ok(Self(stream))
+    }
+
+    /// Who is at the other end.
+    ///
+    /// # Errors
+    /// When the kernel does not know, because the peer is gone already.
+    pub(crate) fn peer(&self) -> io::Result<Peer> {
+        let creds = self.0.peer_creds()?;
+        let unknown = || io::Error::from(ErrorKind::Unsupported);
+        let pid = creds.pid().and_then(|pid| u32::try_from(pid).ok()).ok_or_else(unknown)?;
+        Ok(Peer { pid, uid: creds.euid().ok_or_else(unknown)? })
+    }
+
+    /// Whether the other end belongs to this user, who alone is let in.
+    #[must_use]
+    pub(crate) fn is_own(peer: Peer) -> bool {
+        peer.uid == rustix::process::geteuid().as_raw()
+    }
+
+    /// Reads what is there; `WouldBlock` when nothing is, 0 at the end.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        uninterrupted(|| (&self.0).read(buffer))
+    }
+
+    /// Writes what fits; `WouldBlock` when nothing does.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        uninterrupted(|| (&self.0).write(bytes))
+    }
+
+    /// Ends both directions; a thread that reads wakes.
+    pub(crate) fn shutdown(&self) {
+        let local_socket::Stream::UdSocket(socket) = &self.0;
+        // Fails only for a socket that is shut already.
+        let _shut = socket.inner().shutdown(Shutdown::Both);
+    }
+
+    /// Puts the stream into a readiness set, disarmed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn watch(&self, set: &Readiness, token: u64) -> io::Result<()> {
+        set.add(self.fd(), token)
+    }
+
+    /// Arms it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn arm(&self, set: &Readiness, token: u64, interest: Interest) -> io::Result<()> {
+        set.arm(self.fd(), token, interest)
+    }
+
+    /// Takes it out of the set.
+    pub(crate) fn forget(&self, set: &Readiness) {
+        set.remove(self.fd());
+    }
+
+    fn fd(&self) -> BorrowedFd<'_> {
+        match &self.0 {
+            local_socket::Stream::UdSocket(socket) => socket.as_fd(),
+        }
+    }
+}
+
+fn uninterrupted(mut call: impl FnMut() -> io::Result<usize>) -> io::Result<usize> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            done => return done,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::name::AppName;
+    use crate::sys::home::Home;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn address(home: &tempfile::TempDir) -> Address {
+        let home = Home::at(home.path());
+        fs::create_dir_all(home.run_dir()).unwrap();
+        Address::of(&home, &AppName::parse("a").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn both_ends_know_who_the_other_is_and_bytes_pass() {
+        let home = tempfile::tempdir().unwrap();
+        let address = address(&home);
+        let listener = Listener::bind(address.clone()).unwrap();
+        assert!(listener.accept().unwrap().is_none());
+        let near = Stream::connect(&address).unwrap();
+        let far = listener.accept().unwrap().unwrap();
+        for end in [&near, &far] {
+            let peer = end.peer().unwrap();
+            assert_eq!(peer.pid, std::process::id());
+            assert!(Stream::is_own(peer));
+        }
+        assert_eq!(near.write(b"hello").unwrap(), 5);
+        let mut buffer = [0; 8];
+        assert_eq!(far.read(&mut buffer).unwrap(), 5);
+        assert_eq!(far.read(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
+        near.shutdown();
+        assert_eq!(far.read(&mut buffer).unwrap(), 0);
+    }
+
+    #[test]
+    fn the_socket_is_owner_only_and_outlives_its_listener_until_unlinked() {
+        let home = tempfile::tempdir().unwrap();
+        let address = address(&home);
+        let listener = Listener::bind(address.clone()).unwrap();
+        let mode = fs::metadata(&address.path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        drop(listener);
+        let refused = Stream::connect(&address).unwrap_err().kind();
+        assert_eq!(refused, ErrorKind::ConnectionRefused);
+        Listener::bind(address.clone()).unwrap().unlink();
+        assert_eq!(Stream::connect(&address).unwrap_err().kind(), ErrorKind::NotFound);
+    }
+}
