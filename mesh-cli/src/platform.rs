@@ -1,0 +1,79 @@
+//! What differs between systems: the process group of a command, and which file is which.
+//!
+//! The only such file of this crate. Elsewhere than on Unix a command is ended alone, without its
+//! children, and a rotated log is known by the time of its creation.
+
+use std::fs::Metadata;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command};
+
+/// Where this program is. Linux marks the path of one that was replaced while it runs: the new
+/// one is meant, that the path itself leads to.
+pub(crate) fn this_program() -> mesh_core::Result<PathBuf> {
+    let path = std::env::current_exe().map_err(|error| {
+        let message = "the path of this program is not known";
+        mesh_core::Error::new(mesh_core::ErrorCode::LaunchFailed, message).source(error)
+    })?;
+    match path.to_str().and_then(|text| text.strip_suffix(" (deleted)")) {
+        Some(replaced) if !path.exists() => Ok(PathBuf::from(replaced)),
+        _ => Ok(path),
+    }
+}
+
+/// How a command is asked to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// Politely; it may clean up.
+    Terminate,
+    /// At once.
+    Kill,
+}
+
+/// Lets the command begin a process group of its own.
+#[cfg(unix)]
+pub(crate) fn in_own_group(command: &mut Command) {
+    use std::os::unix::process::CommandExt;
+    command.process_group(0);
+}
+
+/// Ends the process group of a child that has not been waited for: until then its id is its own.
+#[cfg(unix)]
+pub(crate) fn end_group(child: &mut Child, how: End) -> io::Result<()> {
+    use rustix::process::{Pid, Signal, kill_process_group};
+    let signal = if how == End::Kill { Signal::KILL } else { Signal::TERM };
+    kill_process_group(Pid::from_child(child), signal)?;
+    Ok(())
+}
+
+/// Whether both are the same file, under whatever names.
+#[cfg(unix)]
+pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (a.dev(), a.ino()) == (b.dev(), b.ino())
+}
+
+/// The signal that ended a process, if one did.
+#[cfg(unix)]
+pub(crate) fn signal_of(status: std::process::ExitStatus) -> Option<i32> {
+    use std::os::unix::process::ExitStatusExt;
+    status.signal()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn in_own_group(_command: &mut Command) {}
+
+#[cfg(not(unix))]
+pub(crate) fn end_group(child: &mut Child, _how: End) -> io::Result<()> {
+    child.kill()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
+    matches!((a.created(), b.created()), (Ok(a), Ok(b)) if a == b)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn signal_of(_status: std::process::ExitStatus) -> Option<i32> {
+    None
+}

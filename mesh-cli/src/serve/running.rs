@@ -1,0 +1,323 @@
+//! A command that runs: its output is read, and it is ended when nobody wants it any more.
+//!
+//! The handler's thread owns the child; it alone signals and reaps it, so that no signal goes to
+//! a process id that has passed on. Two threads read the pipes into a short queue: a reader of the
+//! stream who is slow makes the queue full, the pipe full, and so the command wait. An end is
+//! asked for politely, of the whole process group; after a grace the group is killed.
+
+use std::io::{ErrorKind, Read};
+use std::process::{Child, Command, ExitStatus};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mesh_core::{Error, ErrorCode, Result};
+
+use crate::platform::{self, End};
+use crate::serve::tail::Tail;
+
+/// How long a cancelled command may take to clean up, before it is killed.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long output is waited for when the command itself has ended.
+const REST: Duration = Duration::from_millis(100);
+
+/// How often a command that closed its standard output is looked at: at first, and at last.
+const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
+
+/// Bytes read at one time, and pieces that wait for the handler.
+const PIECE: usize = 16 << 10;
+const PIECES: usize = 4;
+
+/// A command that was started and is not yet reaped. Dropping it kills its group and reaps it.
+#[derive(Debug)]
+pub(crate) struct Running {
+    child: Child,
+    reaped: bool,
+    /// When it was asked to end, and how.
+    asked: Option<(Instant, End)>,
+    events: SyncSender<Event>,
+    queue: Receiver<Event>,
+    stderr: Arc<Mutex<Tail>>,
+    stderr_ended: bool,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its exit status.
+    pub(crate) status: ExitStatus,
+    /// The last lines of its standard error.
+    pub(crate) stderr: String,
+}
+
+/// What the handler's thread waits for.
+#[derive(Debug)]
+enum Event {
+    Output(Vec<u8>),
+    OutputEnds,
+    ErrorEnds,
+    Wake,
+}
+
+impl Running {
+    /// Starts the command and the two readers of its pipes.
+    ///
+    /// # Errors
+    /// `bad_arguments` where the arguments do not fit a command line; else why there is no shell.
+    pub(crate) fn start(mut command: Command) -> Result<Self> {
+        let child = command.spawn().map_err(not_started)?;
+        let (events, queue) = sync_channel(PIECES);
+        let stderr = Arc::default();
+        let (asked, reaped, stderr_ended) = (None, false, false);
+        let mut running = Self { child, reaped, asked, events, queue, stderr, stderr_ended };
+        running.read()?;
+        Ok(running)
+    }
+
+    /// Makes `watch` look at once whether the command is still wanted.
+    pub(crate) fn waker(&self) -> impl FnOnce() + Send + 'static {
+        let events = self.events.clone();
+        // A full queue needs no wake-up: the handler is on its way to look.
+        move || drop(events.try_send(Event::Wake))
+    }
+
+    /// Hands on the output until the command has ended. When it is `cancelled` its group is asked
+    /// to end, and nothing more is handed on.
+    ///
+    /// # Errors
+    /// Those of `each`; the group is then killed.
+    pub(crate) fn watch(
+        mut self,
+        cancelled: impl Fn() -> bool,
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<Ended> {
+        let mut output_ended = false;
+        let mut look = LOOK.0;
+        loop {
+            if cancelled() {
+                self.end();
+            }
+            let mut pause = self.next_step();
+            if output_ended || self.is_given_up() {
+                if let Some(status) = self.child.try_wait()? {
+                    self.reaped = true;
+                    return Ok(Ended { status, stderr: self.last_lines(status) });
+                }
+                pause = pause.min(look);
+                look = (look * 2).min(LOOK.1);
+            }
+            match self.queue.recv_timeout(pause) {
+                Ok(Event::Output(piece)) if self.asked.is_none() => match each(&piece) {
+                    Err(_) if cancelled() => {}
+                    result => result?,
+                },
+                Ok(Event::OutputEnds) => output_ended = true,
+                Ok(Event::ErrorEnds) => self.stderr_ended = true,
+                Ok(Event::Output(_) | Event::Wake) => {}
+                // `self` holds a sender, so the queue is never cut off.
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {}
+            }
+        }
+    }
+
+    fn read(&mut self) -> Result<()> {
+        if let Some(stdout) = self.child.stdout.take() {
+            let events = self.events.clone();
+            reader("mesh-serve-out", move || {
+                // A handler that has gone wants no more; the pipe then closes.
+                pieces(stdout, |piece| events.send(Event::Output(piece.to_vec())).is_ok());
+                let _ = events.send(Event::OutputEnds);
+            })?;
+        }
+        if let Some(stderr) = self.child.stderr.take() {
+            let (events, tail) = (self.events.clone(), Arc::clone(&self.stderr));
+            reader("mesh-serve-err", move || {
+                pieces(stderr, |piece| {
+                    tail.lock().unwrap_or_else(PoisonError::into_inner).push(piece);
+                    true
+                });
+                let _ = events.send(Event::ErrorEnds);
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Asks the group to end, and kills it after the grace.
+    fn end(&mut self) {
+        let how = match self.asked {
+            None => End::Terminate,
+            Some((when, End::Terminate)) if when.elapsed() >= GRACE => End::Kill,
+            Some(_) => return,
+        };
+        self.asked = Some((Instant::now(), how));
+        if let Err(error) = platform::end_group(&mut self.child, how) {
+            log::debug!("cannot end the group of {}: {error}", self.child.id());
+        }
+    }
+
+    /// Killed, and still somebody outside the group holds the pipe: its output is not waited for.
+    fn is_given_up(&self) -> bool {
+        self.asked.is_some_and(|(when, how)| how == End::Kill && when.elapsed() >= REST)
+    }
+
+    fn next_step(&self) -> Duration {
+        match self.asked {
+            None => GRACE,
+            Some((when, End::Terminate)) => GRACE.saturating_sub(when.elapsed()).max(LOOK.0),
+            Some((_, End::Kill)) => LOOK.1,
+        }
+    }
+
+    /// The rest of standard error is waited for only where somebody will read it, and not for
+    /// long: a process that the command left behind may hold the pipe.
+    fn last_lines(&mut self, status: ExitStatus) -> String {
+        let until = Instant::now() + REST;
+        while !status.success() && !self.stderr_ended {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.queue.recv_timeout(left) {
+                Ok(event) => self.stderr_ended = matches!(event, Event::ErrorEnds),
+                Err(_) => break,
+            }
+        }
+        self.stderr.lock().unwrap_or_else(PoisonError::into_inner).text()
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if !self.reaped {
+            // Killed, the shell ends at once, so that the wait is short.
+            let _ = platform::end_group(&mut self.child, End::Kill);
+            let _ = self.child.wait();
+        }
+    }
+}
+
+fn not_started(error: std::io::Error) -> Error {
+    match error.kind() {
+        ErrorKind::InvalidInput | ErrorKind::ArgumentListTooLong => {
+            Error::new(ErrorCode::BadArguments, "the arguments do not fit a command line")
+                .hint("They hold a null character or are too long; pass the name of a file.")
+                .source(error)
+        }
+        _ => Error::application("cannot start sh").source(error),
+    }
+}
+
+fn reader(name: &str, read: impl FnOnce() + Send + 'static) -> Result<()> {
+    let started = thread::Builder::new().name(name.to_owned()).spawn(read);
+    started.map(drop).map_err(|error| {
+        Error::new(ErrorCode::Busy, "no thread is left to read the command's output").source(error)
+    })
+}
+
+fn pieces(mut pipe: impl Read, mut each: impl FnMut(&[u8]) -> bool) {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        match pipe.read(&mut buffer) {
+            Ok(0) => return,
+            Ok(read) if each(&buffer[..read]) => {}
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Ok(_) | Err(_) => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::process::Stdio;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    fn shell(text: &str) -> Running {
+        let mut command = Command::new("sh");
+        command.args(["-c", text]).stdin(Stdio::null());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        platform::in_own_group(&mut command);
+        Running::start(command).unwrap()
+    }
+
+    /// Runs until the first output, then cancels; answers the time from there to the end.
+    fn cancelled_at_first_output(text: &str) -> (Ended, Duration) {
+        let cancel = AtomicBool::new(false);
+        let mut when = Instant::now();
+        let ended = shell(text).watch(
+            || cancel.load(Ordering::SeqCst),
+            |_| {
+                cancel.store(true, Ordering::SeqCst);
+                when = Instant::now();
+                Ok(())
+            },
+        );
+        (ended.unwrap(), when.elapsed())
+    }
+
+    #[test]
+    fn all_output_arrives_and_standard_error_is_no_failure() {
+        let mut printed = 0;
+        let ended = shell("head -c 1000000 /dev/zero; echo noise >&2").watch(
+            || false,
+            |piece| {
+                printed += piece.len();
+                Ok(())
+            },
+        );
+        assert_eq!((ended.unwrap().status.code(), printed), (Some(0), 1_000_000));
+    }
+
+    #[test]
+    fn a_cancel_ends_the_group_and_what_it_started() {
+        let (ended, took) = cancelled_at_first_output("sleep 600 & echo begun; sleep 600; true");
+        assert_eq!(platform::signal_of(ended.status), Some(15));
+        // Standard output ended, so the sleep in the background, which holds it, has gone too.
+        assert!(took < GRACE, "{took:?}");
+    }
+
+    #[test]
+    fn a_command_may_clean_up_when_it_is_cancelled() {
+        let (ended, _) = cancelled_at_first_output(
+            "trap 'echo tidy >&2; exit 9' TERM; sleep 600 & echo begun; wait",
+        );
+        assert_eq!((ended.status.code(), ended.stderr.as_str()), (Some(9), "tidy"));
+    }
+
+    #[test]
+    fn a_command_that_will_not_end_is_killed_after_the_grace() {
+        let (ended, took) =
+            cancelled_at_first_output("trap '' TERM; echo begun; while :; do sleep 1; done");
+        assert_eq!(platform::signal_of(ended.status), Some(9));
+        assert!(took >= GRACE && took < 4 * GRACE, "{took:?}");
+    }
+
+    #[test]
+    fn an_error_of_the_reader_ends_the_command() {
+        let error = shell("yes").watch(|| false, |_| Err(Error::application("enough")));
+        assert_eq!(error.unwrap_err().message(), "enough");
+    }
+
+    #[test]
+    fn a_command_that_closes_its_output_is_waited_for() {
+        let ended = shell("exec >&- 2>&-; exit 4").watch(|| false, |_| Ok(()));
+        assert_eq!(ended.unwrap().status.code(), Some(4));
+    }
+
+    #[test]
+    fn a_process_that_is_left_behind_does_not_hold_a_failure_back() {
+        let ended = shell("sleep 600 >&- & echo why >&2; echo $!; exit 1");
+        let mut printed = Vec::new();
+        let began = Instant::now();
+        let ended = ended.watch(
+            || false,
+            |piece| {
+                printed.extend_from_slice(piece);
+                Ok(())
+            },
+        );
+        assert_eq!(ended.unwrap().stderr, "why");
+        assert!(began.elapsed() < Duration::from_secs(60));
+        let pid = String::from_utf8(printed).unwrap();
+        Command::new("kill").arg(pid.trim()).status().unwrap();
+    }
+}
