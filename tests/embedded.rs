@@ -1,0 +1,121 @@
+//! An app inside the test's own process: what a program sees that links the library.
+
+use std::sync::mpsc::sync_channel;
+use std::thread;
+use std::time::Duration;
+
+use mesh_core::{App, CancelToken, Claim, ErrorCode, Home as Place, Limits, Result, Value};
+
+use crate::call::code;
+use crate::support::wait::SOON;
+use crate::support::{Home, eventually};
+
+fn claimed(home: &Home) -> App {
+    match App::builder("one").home(home.core()).unregistered().try_claim().unwrap() {
+        Claim::Primary(app) => app,
+        _ => panic!("the name is taken"),
+    }
+}
+
+#[test]
+fn a_second_claim_is_told_who_owns_the_name() {
+    let home = Home::new();
+    let app = claimed(&home);
+    app.ready().unwrap();
+    let second = App::builder("one").home(home.core()).unregistered().try_claim().unwrap();
+    let Claim::Secondary(running) = second else { panic!("two owners") };
+    assert_eq!((running.name.as_str(), running.pid), ("one", std::process::id()));
+    assert!(running.ready);
+}
+
+#[test]
+fn a_dropped_app_leaves_its_name_free() {
+    let home = Home::new();
+    for _ in 0..3 {
+        let app = claimed(&home);
+        app.expose("add", ["a", "b"], |(a, b): (i64, i64)| a + b).unwrap();
+        app.ready().unwrap();
+        assert_eq!(home.client().call::<i64>("one", "add", (1, 2)).unwrap(), 3);
+        drop(app);
+        assert!(home.client().live().unwrap().is_empty());
+    }
+    drop(claimed(&home));
+}
+
+#[test]
+fn handlers_run_where_the_executor_puts_them() {
+    let home = Home::new();
+    let (sender, jobs) = sync_channel::<Box<dyn FnOnce() + Send>>(16);
+    let builder = App::builder("one").home(home.core()).unregistered().executor(move |job| {
+        sender.send(job).expect("the main loop runs");
+    });
+    let Claim::Primary(app) = builder.try_claim().unwrap() else { panic!("the name is taken") };
+    app.expose("thread", [], || thread::current().name().map(str::to_owned)).unwrap();
+    app.ready().unwrap();
+    thread::scope(|scope| {
+        let call = scope.spawn(|| home.client().call::<String>("one", "thread", ()));
+        let job = jobs.recv_timeout(SOON).unwrap();
+        thread::Builder::new().name("gui".into()).spawn(job).unwrap().join().unwrap();
+        assert_eq!(call.join().unwrap().unwrap(), "gui");
+    });
+}
+
+#[test]
+fn the_runtimes_own_names_are_not_to_be_had() {
+    let home = Home::new();
+    let app = claimed(&home);
+    app.expose("mesh.ping", [], || false).unwrap_err();
+    app.expose("", [], || false).unwrap_err();
+    let named = |name: &str| App::builder(name).home(home.core()).unregistered().try_claim();
+    for name in ["Upper", "a b", "../x", "con", ""] {
+        let Err(error) = named(name) else { panic!("{name:?} is allowed") };
+        assert_eq!(error.code(), ErrorCode::BadName, "{error:?}");
+    }
+    let Err(error) = App::builder("x").home(Place::at("/proc/none")).try_claim() else {
+        panic!("a home in /proc")
+    };
+    assert_eq!(error.code(), ErrorCode::Home, "{error:?}");
+}
+
+#[test]
+fn too_much_at_once_is_busy_and_harms_only_its_sender() {
+    let home = Home::new();
+    let mut limits = Limits::default();
+    (limits.handlers, limits.queue, limits.queue_per_connection) = (1, 2, 2);
+    let builder = App::builder("one").home(home.core()).unregistered().limits(limits);
+    let Claim::Primary(app) = builder.try_claim().unwrap() else { panic!("the name is taken") };
+    let open = CancelToken::new();
+    let gate = open.clone();
+    app.expose("wait", [], move || gate.wait()).unwrap();
+    app.ready().unwrap();
+    let client = home.client();
+    thread::scope(|scope| {
+        let calls: Vec<_> =
+            (0..10).map(|_| scope.spawn(|| client.call::<Value>("one", "wait", ()))).collect();
+        eventually(SOON, "the surplus is answered", || {
+            (calls.iter().filter(|call| call.is_finished()).count() == 7).then_some(())
+        });
+        assert!(client.call::<bool>("one", "mesh.ping", ()).unwrap(), "still answers pings");
+        open.cancel();
+        let results: Vec<Result<Value>> =
+            calls.into_iter().map(|call| call.join().unwrap()).collect();
+        let (served, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
+        assert_eq!((served.len(), refused.len()), (3, 7));
+        refused.into_iter().for_each(|result| assert_eq!(code(result), ErrorCode::Busy));
+    });
+}
+
+#[test]
+fn a_stop_handle_ends_run() {
+    let home = Home::new();
+    let app = claimed(&home);
+    app.ready().unwrap();
+    let stop = app.stop_handle();
+    let (sender, ended) = sync_channel(1);
+    thread::scope(|scope| {
+        scope.spawn(move || sender.send(app.run()).unwrap());
+        stop.stop();
+        ended.recv_timeout(Duration::from_secs(10)).unwrap().unwrap();
+    });
+    drop(claimed(&home));
+}

@@ -1,0 +1,127 @@
+//! The three example apps and the README's program, run as the README says.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use serde_json::Value as Json;
+
+use crate::support::account::mode;
+use crate::support::{Home, Proc, eventually, program};
+
+#[test]
+fn statusbar_is_one_app_that_is_launched_stopped_and_pruned() {
+    let home = Home::new();
+    let copy = home.beside("statusbar");
+    fs::copy(program("statusbar"), &copy).unwrap();
+    mode(&copy, 0o755);
+    let mut statusbar = Proc::spawn(&mut home.command(&copy));
+    assert_eq!(statusbar.line("ready"), "ready");
+    let second = Proc::spawn(&mut home.command(&copy)).wait().exits(0).prints("");
+    second.says("statusbar").says(&statusbar.pid().to_string());
+
+    let call = ["call", "statusbar", "get_stats", "-o", "json"];
+    let stats = home.mesh(&call).exits(0).json();
+    for figure in ["cpu", "memory"] {
+        let figure = stats[figure].as_f64().expect("a figure");
+        assert!((0.0..=100.0).contains(&figure), "{stats}");
+    }
+    assert!(stats["uptime"].as_f64().expect("a figure") > 0.0, "{stats}");
+    assert!(stats["battery"].is_null() || stats["battery"].is_f64(), "{stats}");
+
+    home.mesh(&["stop", "statusbar"]).exits(0);
+    statusbar.wait().exits(0);
+    home.mesh(&call).exits(0).says("ms");
+    home.mesh(&["stop", "statusbar"]).exits(0);
+    fs::remove_file(&copy).unwrap();
+    home.mesh(&call).exits(3);
+    home.mesh(&["registry", "list", "-o", "json"]).exits(0).prints("[]\n");
+}
+
+#[test]
+fn scanner_streams_a_folder_until_ctrl_c() {
+    let home = Home::new();
+    let mut scanner = Proc::spawn(&mut home.command(program("scanner")));
+    scanner.line("ready");
+    let scan = ["stream", "scanner", "deep_scan", "/usr", "delay_ms=1"];
+    let mut scan = Proc::spawn(&mut home.mesh_command(&scan));
+    let item: Json = serde_json::from_str(&scan.line("{")).unwrap();
+    for key in ["status", "file", "done", "total"] {
+        assert!(item.get(key).is_some(), "{key} in {item}");
+    }
+    crate::support::pause(Duration::from_secs(1));
+    scan.interrupt();
+    let ended = scan.wait().exits(130);
+    assert!(ended.stdout.lines().count() > 10, "{ended}");
+    home.mesh(&["tasks", "scanner", "-o", "json"]).exits(0).prints("[]\n");
+    scanner.interrupt();
+    scanner.wait().exits(0);
+}
+
+#[test]
+fn scanner_counts_every_file_once_and_follows_no_link() {
+    let home = Home::new();
+    let folder = home.beside("folder");
+    fs::create_dir_all(folder.join("a/b")).unwrap();
+    for file in ["one", "a/two", "a/b/three"] {
+        fs::write(folder.join(file), "x").unwrap();
+    }
+    std::os::unix::fs::symlink(&folder, folder.join("a/loop")).unwrap();
+    let mut scanner = Proc::spawn(&mut home.command(program("scanner")));
+    scanner.line("ready");
+    let scan = ["stream", "scanner", "deep_scan", folder.to_str().unwrap(), "delay_ms=50"];
+    let scanned = home.mesh(&scan).exits(0);
+    let items: Vec<Json> =
+        scanned.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(items.len(), 4, "three files and a link:\n{scanned}");
+    let last = &items[3];
+    assert_eq!((last["done"].as_u64(), last["total"].as_u64()), (Some(4), Some(4)), "{last}");
+    home.mesh(&["stream", "scanner", "deep_scan", "/no/such/folder"]).exits(1).says("/no/such");
+}
+
+#[test]
+fn launcher_launches_both_calls_scans_and_cancels() {
+    let home = Home::new();
+    for app in ["statusbar", "scanner"] {
+        let mut app = Proc::spawn(&mut home.command(program(app)));
+        app.line("ready");
+        app.kill();
+        app.wait().exits(137);
+    }
+    let begun = Instant::now();
+    let launcher = Proc::spawn(home.command(program("launcher")).arg("/usr")).wait().exits(0);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    for text in ["cpu:", "battery:", "100/", "cancelled"] {
+        assert!(launcher.stdout.contains(text), "{text} in\n{launcher}");
+    }
+    eventually(Duration::from_secs(5), "the scan is over on the server", || {
+        (home.mesh(&["tasks", "scanner", "-o", "json"]).stdout == "[]\n").then_some(())
+    });
+}
+
+#[test]
+fn the_program_of_the_readme_runs() {
+    let home = Home::new();
+    let mut statusbar = Proc::spawn(&mut home.command(program("statusbar")));
+    statusbar.line("ready");
+    let mut adder = Proc::spawn(&mut home.command(env!("CARGO_BIN_EXE_mesh-test-face")));
+    adder.line("cpu ");
+    home.mesh(&["call", "adder", "add", "2", "b=3"]).exits(0).prints("5\n");
+    home.mesh(&["stream", "adder", "count", "2"]).exits(0).prints("1\n2\n");
+    home.mesh(&["stop", "adder"]).exits(0);
+    adder.wait().exits(0);
+}
+
+#[test]
+fn the_tour_shows_the_main_job_and_leaves_nothing() {
+    let home = Home::new();
+    let temporary = home.beside("tmp");
+    fs::create_dir(&temporary).unwrap();
+    let begun = Instant::now();
+    let mut tour = home.mesh_command(&["tour"]);
+    tour.env("TMPDIR", &temporary).env_remove("MESH_HOME");
+    Proc::spawn(&mut tour).wait_within(Duration::from_secs(60)).exits(0);
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    let left: Vec<_> = fs::read_dir(&temporary).unwrap().flatten().map(|e| e.path()).collect();
+    assert!(left.is_empty(), "{left:?}");
+    assert!(!home.beside(".mesh").exists(), "the person's own home is not touched");
+}

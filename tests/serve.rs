@@ -1,0 +1,113 @@
+//! `mesh serve`: shell commands as an app.
+
+use std::fs;
+use std::time::Duration;
+
+use mesh_core::{ErrorCode, Value};
+
+use crate::support::wait::SOON;
+use crate::support::{Home, Proc, eventually, pause};
+
+#[test]
+fn a_greeter_of_two_commands_does_all_that_an_app_does() {
+    let home = Home::new();
+    let serve = ["serve", "-d", "greeter", "--method", "hello=echo \"hello $1\""];
+    home.mesh(&[&serve[..], &["--stream", "count=seq $1"]].concat()).exits(0);
+    home.mesh(&["call", "greeter", "hello", "1.10"]).exits(0).prints("\"hello 1.10\"\n");
+    home.mesh(&["stream", "greeter", "count", "3"]).exits(0).prints("1\n2\n3\n");
+    home.mesh(&["stop", "greeter"]).exits(0);
+    let describe = home.mesh(&["describe", "greeter"]).exits(0);
+    assert!(describe.stdout.contains("hello") && describe.stdout.contains("count"), "{describe}");
+    assert!(home.client().live().unwrap().is_empty());
+    let again = home.mesh(&["call", "greeter", "hello", "again"]).exits(0);
+    again.prints("\"hello again\"\n").says("greeter").says("ms");
+    home.mesh(&["call", "gretter", "hello"]).exits(3).says("greeter");
+}
+
+fn serve(home: &Home, methods: &[&str]) {
+    let mut args = vec!["serve", "-d", "shell"];
+    methods.iter().for_each(|method| args.extend(["--method", method]));
+    home.mesh(&args).exits(0);
+}
+
+#[test]
+fn what_a_command_prints_is_read_by_the_argument_rule() {
+    let home = Home::new();
+    let methods =
+        ["text=echo 1.10", "json=echo '[1, 2]'", "broken=echo '{no'", "bytes=printf '\\377\\000'"];
+    serve(&home, &[&methods[..], &["empty=:", "lines=printf 'a\\nb\\n'"]].concat());
+    for (method, printed) in [
+        ("text", "\"1.10\""),
+        ("json", "[1,2]"),
+        ("broken", "\"{no\""),
+        ("bytes", "{\"$bytes\":\"/wA=\"}"),
+        ("empty", "\"\""),
+        ("lines", "\"a\\nb\""),
+    ] {
+        let call = home.mesh(&["call", "shell", method]).exits(0);
+        assert_eq!(call.stdout.trim_end(), printed, "{method}");
+    }
+}
+
+#[test]
+fn arguments_reach_the_command_as_they_are() {
+    let home = Home::new();
+    serve(&home, &["show=printf '%s|' \"$0\" \"$@\"", "named=echo \"$MESH_ARG_FILE_NAME\""]);
+    let call = ["call", "shell", "show", "a b", "$(touch x)", "1.10", "7", "{\"k\": [1, 2]}"];
+    home.mesh(&call).prints("\"shell|a b|$(touch x)|1.10|7|{\\\"k\\\":[1,2]}|\"\n");
+    home.mesh(&["call", "shell", "named", "file_name=x y"]).prints("\"x y\"\n");
+}
+
+#[test]
+fn a_command_that_fails_is_an_application_error_with_its_words() {
+    let home = Home::new();
+    serve(&home, &["fail=echo printed; echo 'no paper' >&2; exit 7"]);
+    home.mesh(&["call", "shell", "fail"]).exits(1).prints("").says("no paper").says("7");
+    let error = home.client().call::<Value>("shell", "fail", ()).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Application);
+}
+
+#[test]
+fn a_cancel_ends_the_whole_process_group_of_the_command() {
+    let home = Home::new();
+    serve(&home, &["wait=sleep 1000 & sleep 1000"]);
+    let sleepers = || {
+        let commands = home.processes().into_iter();
+        commands
+            .filter(|pid| {
+                fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == "sleep\n")
+            })
+            .count()
+    };
+    let call = Proc::spawn(&mut home.mesh_command(&["call", "shell", "wait", "--timeout", "0"]));
+    eventually(SOON, "both sleep", || (sleepers() == 2).then_some(()));
+    call.interrupt();
+    call.wait().exits(130);
+    eventually(SOON, "both are ended", || (sleepers() == 0).then_some(()));
+}
+
+#[test]
+fn a_stream_command_is_heard_line_by_line_and_ended_by_its_reader() {
+    let home = Home::new();
+    let forever = "lines=echo first; sleep 1000";
+    home.mesh(&["serve", "-d", "shell", "--stream", forever]).exits(0);
+    let mut stream = Proc::spawn(&mut home.mesh_command(&["stream", "shell", "lines"]));
+    assert_eq!(stream.line("\"first"), "\"first\"");
+    pause(Duration::from_millis(50));
+    stream.kill();
+    eventually(SOON, "the command is ended", || {
+        let tasks = home.mesh(&["tasks", "shell", "-o", "json"]);
+        (tasks.stdout == "[]\n").then_some(())
+    });
+}
+
+#[test]
+fn a_second_serve_of_a_name_says_who_runs() {
+    let home = Home::new();
+    serve(&home, &["a=echo 1"]);
+    home.mesh(&["serve", "shell", "--method", "b=echo 2"]).exits(0).says("shell");
+    home.mesh(&["call", "shell", "a"]).exits(0).prints("1\n");
+    home.mesh(&["serve", "mine", "--method", "no-command"]).exits(2);
+    home.mesh(&["serve", "mine", "--method", "mesh.ping=echo 1"]);
+    assert!(home.registry().entry(&crate::support::home::app_name("mine")).unwrap().is_none());
+}
