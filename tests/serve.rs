@@ -105,7 +105,8 @@ fn a_stream_command_is_heard_line_by_line_and_ended_by_its_reader() {
 fn a_second_serve_of_a_name_says_who_runs() {
     let home = Home::new();
     serve(&home, &["a=echo 1"]);
-    home.mesh(&["serve", "shell", "--method", "b=echo 2"]).exits(0).says("shell");
+    home.mesh(&["serve", "shell", "--method", "a=echo 1"]).exits(0).says("shell");
+    home.mesh(&["serve", "shell", "--method", "b=echo 2"]).exits(5).says("mesh stop shell");
     home.mesh(&["call", "shell", "a"]).exits(0).prints("1\n");
     home.mesh(&["serve", "mine", "--method", "no-command"]).exits(2);
     home.mesh(&["serve", "mine", "--method", "mesh.ping=echo 1"]);

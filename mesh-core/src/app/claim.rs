@@ -81,6 +81,25 @@ pub(super) struct Owned {
     lock: FileLock,
 }
 
+impl Owned {
+    /// Puts back what a cleaner removed: the lock file, and the socket. Answers the new listener
+    /// when there is one.
+    pub(super) fn restore(&mut self, home: &Home, name: &AppName) -> Result<Option<Arc<Listener>>> {
+        if !self.lock.is_current().unwrap_or(false) {
+            home.prepare()?;
+            if let Some(lock) = FileLock::try_acquire(&home.lock_path(name))? {
+                lock.write_note(&std::process::id().to_string())?;
+                self.lock = lock;
+            }
+        }
+        if home.socket_path(name).exists() {
+            return Ok(None);
+        }
+        self.listener = bind(home, name)?;
+        Ok(Some(Arc::clone(&self.listener)))
+    }
+}
+
 impl Drop for Owned {
     fn drop(&mut self) {
         // While the lock is held: after it, the file may be another owner's.
@@ -123,14 +142,17 @@ pub(super) fn claim(engine: &Arc<Engine>, home: &Home, name: &AppName) -> Result
 
 fn own(home: &Home, name: &AppName, lock: FileLock) -> Result<Owned> {
     lock.write_note(&std::process::id().to_string())?;
+    Ok(Owned { listener: bind(home, name)?, lock })
+}
+
+fn bind(home: &Home, name: &AppName) -> Result<Arc<Listener>> {
     let address = Address::of(home, name)?;
-    let listener = Listener::bind(address.clone()).map_err(|error| {
+    Listener::bind(address.clone()).map(Arc::new).map_err(|error| {
         let text = format!("cannot listen at {}", address.path.display());
         Error::new(ErrorCode::Home, text)
             .hint("Look at the rights of its directory and the room on its disk.")
             .source(error)
-    })?;
-    Ok(Owned { listener: Arc::new(listener), lock })
+    })
 }
 
 /// Who answers at the name's address. Silence until the time is out is an error that says so.

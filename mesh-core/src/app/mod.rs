@@ -275,6 +275,39 @@ impl fmt::Debug for StopHandle {
 }
 
 impl State {
+    /// Sees to it that the lock and the socket come back when somebody deletes them.
+    fn guard(self: &Arc<Self>) {
+        let state = Arc::downgrade(self);
+        let act = move || {
+            if let Some(state) = state.upgrade() {
+                state.restore();
+            }
+        };
+        if let Err(error) = self.engine.watch(&self.home.run_dir(), act) {
+            log::info!(target: "mesh::app", "{} is not guarded: {error}", self.name);
+        }
+    }
+
+    fn restore(self: &Arc<Self>) {
+        let mut address = self.address.lock();
+        let Some(owned) = address.as_mut() else { return };
+        let listener = match owned.restore(&self.home, &self.name) {
+            Ok(Some(listener)) => listener,
+            Ok(None) => return,
+            Err(error) => {
+                log::error!(target: "mesh::app", "{} is unreachable: {error}", self.name);
+                return;
+            }
+        };
+        log::warn!(target: "mesh::app", "the socket of {} was deleted; it is back", self.name);
+        self.engine.unlisten();
+        if let Err(error) = self.engine.listen(listener) {
+            log::error!(target: "mesh::app", "{} is unreachable: {error}", self.name);
+        }
+        drop(address);
+        self.guard();
+    }
+
     /// Writes the entry, or says why not.
     fn register(&self) {
         if let Err(error) = self.register_checked() {
@@ -362,6 +395,7 @@ fn try_claim(builder: AppBuilder) -> Result<Claim> {
         let text = format!("cannot serve as {}", state.name);
         Error::new(ErrorCode::Internal, text).source(error)
     })?;
+    state.guard();
     name_default(state.name.as_str());
     Ok(Claim::Primary(App { state }))
 }

@@ -120,8 +120,10 @@ impl Request {
             tries -= 1;
             match outcome {
                 Outcome::Value(body) => return Ok(body),
-                Outcome::Unstarted(_) if tries > 0 => wait_for_its_end(&begun.connection, until),
-                other => return Err(self.failure(other)),
+                Outcome::Unstarted(error) if is_leaving(&error) && tries > 0 => {
+                    wait_for_its_end(&begun.connection, until);
+                }
+                other => return Err(self.failure(other, &begun.connection)),
             }
         }
     }
@@ -159,11 +161,13 @@ impl Request {
             }
             let connection = peer.connection(inner, &wish)?;
             let now = Instant::now();
-            let left = until.map(|until| until.saturating_duration_since(now)).or(budget);
+            let left = until.map(|until| until.saturating_duration_since(now));
+            // A stream may go on as long as items come; only its reader knows.
+            let left = left.or(budget.filter(|_| shape == Shape::Value));
             let head = Head {
                 method: self.method.clone(),
                 shape,
-                timeout_ms: left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+                timeout_ms: left.map(millis_up),
                 path: path.clone(),
             };
             let patience = Patience { until, answer: budget, silence: budget };
@@ -173,7 +177,7 @@ impl Request {
                     let links = self.link(task.as_ref(), &connection, id);
                     return Ok(Begun { connection, id, slot, links });
                 }
-                Err(_) if !connection.is_usable() && tries > 1 => {
+                Err(error) if is_leaving(&error) && tries > 1 => {
                     tries -= 1;
                     wait_for_its_end(&connection, until);
                 }
@@ -226,13 +230,19 @@ impl Request {
     }
 
     /// What an end without a value says to a person.
-    pub(super) fn failure(&self, outcome: Outcome) -> Error {
+    pub(super) fn failure(&self, outcome: Outcome, connection: &Connection) -> Error {
         match outcome {
             Outcome::Value(_) => Error::new(ErrorCode::Internal, format!("{self} has ended")),
             Outcome::Failure(error) if error.code() == ErrorCode::IsStream => {
                 error.hint(format!("Use `mesh stream {} {}`.", self.app, self.method))
             }
             Outcome::Failure(error) => error,
+            Outcome::Expired if self.timeout.is_none() && is_starting(connection) => {
+                let pid = connection.peer().pid;
+                let text = format!("{} (pid {pid}) is still not ready", self.app);
+                Error::new(ErrorCode::NotResponding, text)
+                    .hint(format!("See `mesh logs {}`; `mesh stop {0}` ends it.", self.app))
+            }
             Outcome::Expired => {
                 let text = match self.timeout {
                     Some(timeout) => format!("{self} did not answer within {timeout:?}"),
@@ -241,6 +251,15 @@ impl Request {
                 Error::new(ErrorCode::Deadline, text)
                     .hint("Give it more time with a timeout of your own; 0 is no bound.")
             }
+            Outcome::Unstarted(error) | Outcome::Lost(error)
+                if matches!(error.code(), ErrorCode::Protocol | ErrorCode::Version) =>
+            {
+                let text = format!("{} cannot be talked to: {error}", self.app);
+                match error.next_step() {
+                    Some(hint) => Error::new(error.code(), text).hint(hint),
+                    None => Error::new(error.code(), text),
+                }
+            }
             Outcome::Unstarted(error) | Outcome::Lost(error) => {
                 let text = format!("the connection to {} ended before {self} did", self.app);
                 Error::new(ErrorCode::ConnectionLost, text)
@@ -248,11 +267,28 @@ impl Request {
                     .because(error)
             }
             Outcome::TooLarge => {
-                Error::new(ErrorCode::TooLarge, format!("the answer of {self} is too large"))
-                    .hint("Raise `Limits::message` on this side, or have it streamed.")
+                let most = self.client.inner().engine.limits.message >> 20;
+                let text = format!("the answer of {self} is larger than {most} MiB");
+                Error::new(ErrorCode::TooLarge, text)
+                    .hint("Have it streamed, or raise `Limits::message` on this side.")
             }
         }
     }
+}
+
+/// Whether a request was refused only because the app is on its way out.
+fn is_leaving(error: &Error) -> bool {
+    matches!(error.code(), ErrorCode::ShuttingDown | ErrorCode::ConnectionLost)
+}
+
+/// Whether the app has said that it is not ready yet.
+fn is_starting(connection: &Connection) -> bool {
+    connection.hello().is_some_and(|hello| !hello.ready)
+}
+
+/// Whole milliseconds, rounded up: the app's clock never runs out before the caller's.
+fn millis_up(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
 }
 
 /// An app that is leaving holds its name until it closes the connection: only then another

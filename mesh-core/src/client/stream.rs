@@ -117,7 +117,7 @@ impl<T> Stream<T> {
             {
                 None
             }
-            other => Some(self.request.failure(other)),
+            other => Some(self.request.failure(other, &self.begun.connection)),
         }
     }
 }

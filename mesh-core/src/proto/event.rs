@@ -14,7 +14,8 @@ pub enum Event {
     Connected(Hello),
     /// The peer answers calls from here on.
     PeerReady,
-    /// The peer opened an exchange; it must be ended with [`Connection::end`](super::Connection::end).
+    /// The peer opened an exchange; it must be ended with
+    /// [`Connection::end`](super::Connection::end).
     Opened {
         /// The exchange.
         id: u64,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -17,7 +18,8 @@ use super::{thread, worker};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::Limits;
 use crate::proto::{self, Role};
-use crate::sys::readiness::Readiness;
+use crate::sys::readiness::{Interest, Readiness};
+use crate::sys::watch::Watch;
 use crate::transport::{Listener, Peer, Stream};
 use crate::wire::hello::Hello;
 
@@ -52,6 +54,13 @@ pub(crate) struct Engine {
 enum Source {
     Listener(Arc<Listener>),
     Connection(Arc<Connection>),
+    Watch(Arc<Watched>),
+}
+
+/// A directory that is watched, and what to do when something was removed from it.
+struct Watched {
+    watch: Watch,
+    act: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Engine {
@@ -126,13 +135,14 @@ impl Engine {
         self.ensure_worker()
     }
 
-    /// Nobody is accepted any more; who waited to be is told by the kernel.
+    /// Nobody is accepted any more, and nothing is watched; who waited to be is told by the kernel.
     pub(crate) fn unlisten(&self) {
         self.sources.lock().retain(|_, source| match source {
             Source::Listener(listener) => {
                 listener.forget(&self.readiness);
                 false
             }
+            Source::Watch(_) => false,
             Source::Connection(_) => true,
         });
     }
@@ -211,8 +221,37 @@ impl Engine {
         match source {
             Some(Source::Connection(connection)) => connection.on_ready(buffer),
             Some(Source::Listener(listener)) => self.accept(&listener, token),
+            Some(Source::Watch(watched)) => {
+                watched.watch.drain();
+                let read = Interest { read: true, write: false };
+                if let Err(error) = self.readiness.arm(&watched.watch, token, read) {
+                    log::warn!(target: "mesh::engine", "cannot go on watching: {error}");
+                }
+                (watched.act)();
+            }
             None => {}
         }
+    }
+
+    /// Acts on removals from a directory, instead of any that was watched before. `act` runs on a
+    /// worker and must be short.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn watch(
+        &self,
+        directory: &Path,
+        act: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        let watch = Watch::removals(directory)?;
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        self.readiness.add(&watch, token)?;
+        self.readiness.arm(&watch, token, Interest { read: true, write: false })?;
+        let watched = Source::Watch(Arc::new(Watched { watch, act: Box::new(act) }));
+        let mut sources = self.sources.lock();
+        sources.retain(|_, source| !matches!(source, Source::Watch(_)));
+        sources.insert(token, watched);
+        Ok(())
     }
 
     /// Takes a connection that is over out of the table.
@@ -225,7 +264,7 @@ impl Engine {
     pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
         let connection = |source: &Source| match source {
             Source::Connection(connection) => Some(Arc::clone(connection)),
-            Source::Listener(_) => None,
+            Source::Listener(_) | Source::Watch(_) => None,
         };
         self.sources.lock().values().filter_map(connection).collect()
     }
@@ -278,7 +317,7 @@ impl Engine {
             match source {
                 Some(Source::Connection(connection)) => connection.on_timer(now),
                 Some(Source::Listener(listener)) => self.accept(&listener, token),
-                None => {}
+                Some(Source::Watch(_)) | None => {}
             }
         }
     }
@@ -310,9 +349,10 @@ impl Engine {
             job();
         });
         match self.pool.push(begin, self.is_circle(&task)) {
-            Some(need) => self.meet(need),
-            None => {
+            Ok(need) => self.meet(need),
+            Err(_job) => {
                 connection.unqueue();
+                // Before the job is dropped, which would end the call as a fault of ours.
                 refused("too many calls wait for a handler");
             }
         }

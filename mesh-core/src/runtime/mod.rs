@@ -1,10 +1,13 @@
 //! Threads: which exist, what they do, who joins them.
 //!
-//! | thread | owner | blocks on | unblocked by | joined by |
-//! |---|---|---|---|---|
-//! | `mesh-worker-N` | [`Engine`], on demand up to `Limits::threads` | the readiness set, or user code in a handler | a byte, a connection, a timer, the bell | nobody: each leaves when the engine closes, and [`Engine::close`] waits for that, bounded |
-//! | `mesh-stop-NAME` | [`app::stop`](crate::app), one, while the app stops | calls in flight, up to the grace | their ends | `App::run`, or nobody if the app has a main loop of its own |
-//! | `mesh-reap-NAME`, `mesh-ready-NAME` | [`launch`](crate::launch), per launched child | the child's exit; its word that it is ready | the child | nobody: they end with the child |
+//! - `mesh-worker-N`, of an [`Engine`], on demand up to `Limits::threads`. Blocks on the readiness
+//!   set, or in the user code of a handler. Unblocked by a byte, a connection, the timer, the bell.
+//!   Joined by nobody: each leaves when the engine closes, and [`Engine::close`] waits for that,
+//!   bounded.
+//! - `mesh-stop-NAME`, of [`app`](crate::app), one while the app stops. Blocks on calls in flight,
+//!   up to the grace. `App::run` and `App`'s drop wait for its end.
+//! - `mesh-launch`, of [`launch`](crate::launch), one for each launched child. Blocks on the
+//!   child's word that it is ready, then on its exit. Joined by nobody: it ends with the child.
 //!
 //! All workers of an engine wait in one readiness set and the kernel picks who runs next. A worker
 //! takes a ready connection, reads without blocking, hands the bytes to the machine in

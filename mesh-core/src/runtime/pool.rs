@@ -79,15 +79,18 @@ impl Pool {
         }
     }
 
-    /// Queues a job. `nested` says that a handler waits for it. `None` when it is refused.
-    pub(crate) fn push(&self, job: Job, nested: bool) -> Option<Need> {
+    /// Queues a job. `nested` says that a handler waits for it.
+    ///
+    /// # Errors
+    /// The job, when there is no room for it.
+    pub(crate) fn push(&self, job: Job, nested: bool) -> Result<Need, Job> {
         let mut state = self.state.lock();
         let stuck = state.threads >= self.threads && state.waiting == 0 && state.blocked > 0;
         if state.closing || state.queue.len() >= self.queue || (nested && stuck) {
-            return None;
+            return Err(job);
         }
         state.queue.push_back(job);
-        Some(self.need(&mut state))
+        Ok(self.need(&mut state))
     }
 
     /// Queues a job that has started before and was parked; it is never refused.
@@ -235,7 +238,7 @@ mod tests {
     fn a_job_starts_only_while_somebody_else_reads() {
         let pool = pool(4, 2, 10);
         assert!(pool.add_thread());
-        assert_eq!(pool.push(job(), false), Some(Need::Thread));
+        assert_eq!(pool.push(job(), false).ok(), Some(Need::Thread));
         assert!(
             matches!(pool.next(), Next::Wait { .. }),
             "no reader was left and none could start"
@@ -247,11 +250,11 @@ mod tests {
     fn the_queue_and_the_handlers_are_bounded() {
         let pool = pool(1, 8, 2);
         assert!(pool.add_thread());
-        pool.push(job(), false).unwrap();
+        assert!(pool.push(job(), false).is_ok());
         assert!(matches!(pool.next(), Next::Run(_, Need::Thread)));
-        assert_eq!(pool.push(job(), false), Some(Need::Nothing));
-        assert_eq!(pool.push(job(), false), Some(Need::Nothing));
-        assert_eq!(pool.push(job(), false), None, "the queue took more than its bound");
+        assert_eq!(pool.push(job(), false).ok(), Some(Need::Nothing));
+        assert_eq!(pool.push(job(), false).ok(), Some(Need::Nothing));
+        assert!(pool.push(job(), false).is_err(), "the queue took more than its bound");
         assert!(matches!(pool.next(), Next::Wait { .. }), "two handlers ran, one may");
         pool.done();
         assert!(matches!(pool.next(), Next::Run(..)));
@@ -261,9 +264,9 @@ mod tests {
     fn a_handler_that_waits_gives_its_place_away() {
         let pool = pool(1, 8, 2);
         assert!(pool.add_thread());
-        pool.push(job(), false).unwrap();
+        assert!(pool.push(job(), false).is_ok());
         assert!(matches!(pool.next(), Next::Run(..)));
-        pool.push(job(), true).unwrap();
+        assert!(pool.push(job(), true).is_ok());
         assert!(matches!(pool.next(), Next::Wait { .. }));
         assert_eq!(pool.block(), Need::Bell);
         pool.woke();
@@ -274,12 +277,12 @@ mod tests {
     fn a_circle_wider_than_the_threads_is_refused_not_joined() {
         let pool = pool(1, 2, 10);
         assert!(pool.add_thread());
-        pool.push(job(), false).unwrap();
+        assert!(pool.push(job(), false).is_ok());
         assert!(matches!(pool.next(), Next::Wait { .. }));
         assert!(matches!(pool.next(), Next::Run(..)));
         assert_eq!(pool.block(), Need::Nothing);
         pool.woke();
-        assert_eq!(pool.push(job(), true), None);
-        assert!(pool.push(job(), false).is_some(), "a call from outside may wait its turn");
+        assert!(pool.push(job(), true).is_err());
+        assert!(pool.push(job(), false).is_ok(), "a call from outside may wait its turn");
     }
 }

@@ -2,6 +2,7 @@
 
 use super::pool::Job;
 use super::task::Request;
+use crate::error::{Error, ErrorCode};
 
 /// Decides where a call is worked on.
 pub(crate) trait Service: Send + Sync {
@@ -24,7 +25,7 @@ impl Service for NoService {
     fn route(&self, request: Request) -> Work {
         Work::Now(Box::new(move || {
             let text = "this end of the connection serves no methods";
-            request.exchange.fail(&crate::Error::new(crate::ErrorCode::NoSuchMethod, text));
+            request.exchange.fail(&Error::new(ErrorCode::NoSuchMethod, text));
         }))
     }
 }

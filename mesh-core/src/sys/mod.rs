@@ -12,3 +12,4 @@ pub(crate) mod readiness;
 pub(crate) mod spawn;
 pub(crate) mod trust;
 pub(crate) mod volume;
+pub(crate) mod watch;

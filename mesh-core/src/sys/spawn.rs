@@ -12,7 +12,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -141,31 +141,32 @@ impl ReadySignal {
 }
 
 /// The ready pipe that this process was started with; the first call takes it, later ones get
-/// nothing. The variable stays in the environment, since removing it is not safe with threads,
-/// but the descriptor is no longer inherited.
+/// nothing. The variable stays in the environment, since removing it is not safe with threads.
 pub(crate) fn take_ready_signal() -> Option<ReadySignal> {
     static TAKEN: AtomicBool = AtomicBool::new(false);
     let number = std::env::var(READY_VARIABLE).ok()?.parse::<RawFd>().ok()?;
     if number < FIRST_FD || TAKEN.swap(true, Ordering::Relaxed) {
         return None;
     }
-    // SAFETY: the number is only used for calls that fail with EBADF when it is not open. The
-    // descriptor is not taken over, in case the variable is another process's and the number here
-    // belongs to somebody else.
+    // SAFETY: the number is only used for calls that fail with EBADF when it is not open.
     let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    own_end(fd).ok().flatten().map(ReadySignal)
+    if !is_inherited_pipe(fd).unwrap_or(false) {
+        return None;
+    }
+    // SAFETY: a descriptor without close-on-exec came with the exec that started this program, as
+    // the variable did; nothing here has opened it, and the flag above makes it taken once.
+    let owned = unsafe { OwnedFd::from_raw_fd(number) };
+    fcntl_setfd(&owned, FdFlags::CLOEXEC).ok()?;
+    Some(ReadySignal(PipeWriter::from(owned)))
 }
 
-/// A copy of the write end of a pipe, and the original kept from our own children; nothing when
-/// it is something else.
-fn own_end(fd: BorrowedFd<'_>) -> rustix::io::Result<Option<PipeWriter>> {
+/// Whether a descriptor is the write end of a pipe that was open before this program began.
+fn is_inherited_pipe(fd: BorrowedFd<'_>) -> rustix::io::Result<bool> {
     let about = rustix::fs::fstat(fd)?;
     let access = rustix::fs::fcntl_getfl(fd)? & OFlags::ACCMODE;
-    if FileType::from_raw_mode(about.st_mode) != FileType::Fifo || access != OFlags::WRONLY {
-        return Ok(None);
-    }
-    fcntl_setfd(fd.as_fd(), FdFlags::CLOEXEC)?;
-    Ok(Some(PipeWriter::from(fcntl_dupfd_cloexec(fd, FIRST_FD)?)))
+    let inherited = !fcntl_getfd(fd)?.contains(FdFlags::CLOEXEC);
+    let pipe = FileType::from_raw_mode(about.st_mode) == FileType::Fifo;
+    Ok(pipe && inherited && access == OFlags::WRONLY)
 }
 
 #[cfg(test)]
@@ -173,6 +174,7 @@ mod tests {
     use super::*;
     use std::fs;
     use std::io::Read;
+    use std::os::fd::AsFd;
 
     /// Runs a shell script detached; answers its log, and what came through the ready pipe.
     fn run(script: &str) -> (String, Vec<u8>) {
@@ -240,9 +242,14 @@ mod tests {
     #[test]
     fn only_the_write_end_of_a_pipe_is_a_ready_pipe() {
         let (reader, writer) = io::pipe().unwrap();
-        assert!(own_end(reader.as_fd()).unwrap().is_none());
-        assert!(own_end(writer.as_fd()).unwrap().is_some());
+        assert!(!is_inherited_pipe(writer.as_fd()).unwrap(), "it was opened by this process");
+        for end in [reader.as_fd(), writer.as_fd()] {
+            fcntl_setfd(end, FdFlags::empty()).unwrap();
+        }
+        assert!(!is_inherited_pipe(reader.as_fd()).unwrap());
+        assert!(is_inherited_pipe(writer.as_fd()).unwrap());
         let file = tempfile::tempfile().unwrap();
-        assert!(own_end(file.as_fd()).unwrap().is_none());
+        fcntl_setfd(&file, FdFlags::empty()).unwrap();
+        assert!(!is_inherited_pipe(file.as_fd()).unwrap());
     }
 }
