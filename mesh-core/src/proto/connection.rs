@@ -59,6 +59,8 @@ pub struct Connection {
     pub(super) held: VecDeque<(u64, Open)>,
     pub(super) events: VecDeque<Event>,
     pub(super) output: Vec<u8>,
+    /// Bytes that were ever given out by [`poll_output`](Self::poll_output).
+    given: u64,
     pub(super) deadlines: Deadlines,
     hello_deadline: Option<Instant>,
     next_id: u64,
@@ -87,6 +89,7 @@ impl Connection {
             held: VecDeque::new(),
             events: VecDeque::new(),
             output: Vec::new(),
+            given: 0,
             deadlines: Deadlines::default(),
             // A caller has deadlines of its own, one for each exchange.
             hello_deadline: (role == Role::Acceptor).then(|| now + config.hello),
@@ -318,9 +321,10 @@ impl Connection {
 
     // The world.
 
-    /// The peer closed its end, or the transport failed.
-    pub fn handle_close(&mut self, error: Error) {
-        self.close(error);
+    /// The peer closed its end, or the transport failed. `written` is how many of the bytes that
+    /// were given out the transport took: an open that did not go out whole was never started.
+    pub fn handle_close(&mut self, error: Error, written: u64) {
+        self.close(error, written);
     }
 
     /// Acts on the deadlines that have passed.
@@ -356,6 +360,7 @@ impl Connection {
         }
         debug_assert!(spare.is_empty(), "the spare buffer holds bytes");
         let output = std::mem::replace(&mut self.output, spare);
+        self.given += output.len() as u64;
         self.pump();
         Some(output)
     }
@@ -486,6 +491,9 @@ impl Connection {
             exchange.credit.spend(cost(kind, flags, length));
             frame::write(&mut self.output, kind, flags, id, piece);
             if last {
+                if kind == Kind::Open {
+                    exchange.sent_at = Some(self.given + self.output.len() as u64);
+                }
                 exchange.queue.pop_front();
                 if kind == Kind::End {
                     self.remove(id);
@@ -509,16 +517,15 @@ impl Connection {
     pub(super) fn fail(&mut self, error: Error) {
         if self.phase != Phase::Closed {
             self.write_go_away(self.last_peer_id, &error);
-            self.close(error);
+            // What was given out may have arrived.
+            self.close(error, u64::MAX);
         }
     }
 
-    fn close(&mut self, error: Error) {
+    fn close(&mut self, error: Error, written: u64) {
         if self.phase == Phase::Closed {
             return;
         }
-        // Before the peer has said hello it cannot have started anything that we know of, but
-        // it may: only a goaway proves it.
         self.phase = Phase::Closed;
         let error = self.peer_leaving.clone().unwrap_or(error);
         for (id, exchange) in std::mem::take(&mut self.exchanges) {
@@ -528,7 +535,9 @@ impl Connection {
                     self.events.push_back(Event::Cancelled { id, code });
                 }
             } else if !exchange.silenced {
-                let outcome = Outcome::Lost(error.clone());
+                let whole = exchange.sent_at.is_some_and(|end| end <= written);
+                let error = error.clone();
+                let outcome = if whole { Outcome::Lost(error) } else { Outcome::Unstarted(error) };
                 self.events.push_back(Event::Ended { id, outcome });
             }
         }

@@ -15,6 +15,7 @@ use crate::wire::frame::{ERROR, Kind, MORE};
 /// |---|---|---|
 /// | `queue` | the open | items and the end |
 /// | `assembly` | an item or the end | the open |
+/// | `sent_at` | how many bytes had been given out when the open was whole | - |
 /// | `silenced` | nobody waits for the answer | - |
 /// | `cancelled` | - | why the end will be a failure |
 /// | `started` | the first answer has come | the driver knows of it |
@@ -29,6 +30,7 @@ pub(super) struct Exchange {
     pub(super) assembly: Assembly,
     pub(super) deadline: Option<Instant>,
     pub(super) opened_at: Instant,
+    pub(super) sent_at: Option<u64>,
     pub(super) patience: Patience,
     pub(super) started: bool,
     pub(super) silenced: bool,
@@ -49,6 +51,7 @@ impl Exchange {
             assembly: Assembly::default(),
             deadline: None,
             opened_at,
+            sent_at: None,
             patience,
             started: false,
             silenced: false,

@@ -294,13 +294,30 @@ fn the_end_of_the_connection_ends_every_exchange_once() {
     }
     pair.settle();
     let lost = || Error::new(ErrorCode::ConnectionLost, "gone");
-    pair.caller.handle_close(lost());
-    pair.server.handle_close(lost());
-    pair.caller.handle_close(lost());
+    pair.caller.handle_close(lost(), u64::MAX);
+    pair.server.handle_close(lost(), u64::MAX);
+    pair.caller.handle_close(lost(), u64::MAX);
     let (at_caller, at_server) = pair.settle();
     assert_eq!(ends(&at_caller).len(), 3);
     let cancels = at_server.iter().filter(|event| matches!(event, Event::Cancelled { .. }));
     assert_eq!(cancels.count(), 3);
+}
+
+#[test]
+fn an_open_that_was_not_written_whole_was_never_started() {
+    let mut pair = Pair::new(true);
+    pair.caller.open(pair.now, &call("written"), Patience::default()).unwrap();
+    let written = pair.caller.poll_output(Vec::new()).unwrap().len() as u64;
+    pair.caller.open(pair.now, &call("cut"), Patience::default()).unwrap();
+    pair.caller.open(pair.now, &call("not at all"), Patience::default()).unwrap();
+    pair.caller.poll_output(Vec::new()).unwrap();
+    let lost = Error::new(ErrorCode::ConnectionLost, "gone");
+    pair.caller.handle_close(lost, written + 3);
+    let (events, _) = pair.settle();
+    assert!(matches!(
+        ends(&events)[..],
+        [(1, Outcome::Lost(_)), (3, Outcome::Unstarted(_)), (5, Outcome::Unstarted(_))]
+    ));
 }
 
 #[test]

@@ -46,6 +46,8 @@ struct Inner {
     /// What a write left over; nothing else is written before it.
     unsent: Vec<u8>,
     sent: usize,
+    /// Bytes that the stream has taken so far.
+    written: u64,
     /// A thread is writing; it takes along what others add.
     writing: bool,
     /// The stream would take no more: the readiness set says when to go on.
@@ -89,6 +91,7 @@ impl Connection {
             tasks: HashMap::new(),
             unsent: Vec::new(),
             sent: 0,
+            written: 0,
             writing: false,
             stalled: false,
             queued: 0,
@@ -244,7 +247,7 @@ impl Connection {
 
     /// Ends the connection from this side.
     pub(crate) fn close(self: &Arc<Self>, error: &Error) {
-        self.command(|inner| inner.proto.handle_close(error.clone()));
+        self.command(|inner| inner.close(error.clone()));
     }
 
     // The readiness set.
@@ -261,7 +264,7 @@ impl Connection {
             match self.stream.read(buffer) {
                 Ok(0) => {
                     let error = Error::new(ErrorCode::ConnectionLost, "the peer is gone");
-                    inner.proto.handle_close(error);
+                    inner.close(error);
                 }
                 Ok(length) => {
                     inner.proto.handle_input(now, buffer.get(..length).unwrap_or_default());
@@ -270,7 +273,7 @@ impl Connection {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => inner.proto.handle_close(lost(error)),
+                Err(error) => inner.close(lost(error)),
             }
         }
         let (mut inner, actions) = self.settle(inner);
@@ -335,17 +338,18 @@ impl Connection {
         (inner, actions)
     }
 
-    fn write(&self, bytes: &Outbox) -> io::Result<usize> {
-        let mut done = bytes.start;
-        while done < bytes.bytes.len() {
-            match self.stream.write(bytes.bytes.get(done..).unwrap_or_default()) {
-                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+    /// Writes what the stream takes; answers how far it came, and why no further.
+    fn write(&self, outbox: &Outbox) -> (usize, io::Result<()>) {
+        let mut done = outbox.start;
+        while let Some(rest) = outbox.bytes.get(done..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(0) => return (done, Err(ErrorKind::WriteZero.into())),
                 Ok(length) => done += length,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return Err(error),
+                Err(error) => return (done, Err(error)),
             }
         }
-        Ok(done)
+        (done, Ok(()))
     }
 
     fn note(self: &Arc<Self>, inner: &mut Inner, event: Event, actions: &mut Vec<Action>) {
@@ -464,20 +468,25 @@ impl Inner {
         Some(Outbox { bytes, start: 0 })
     }
 
-    fn wrote(&mut self, outbox: Outbox, written: io::Result<usize>) {
-        let mut bytes = outbox.bytes;
-        match written {
-            Ok(done) if done < bytes.len() => {
+    fn close(&mut self, error: Error) {
+        self.proto.handle_close(error, self.written);
+    }
+
+    fn wrote(&mut self, outbox: Outbox, (done, result): (usize, io::Result<()>)) {
+        let Outbox { mut bytes, start } = outbox;
+        self.written += (done - start) as u64;
+        match result {
+            Ok(()) if done < bytes.len() => {
                 self.unsent = bytes;
                 self.sent = done;
                 self.stalled = true;
             }
-            Ok(_) => {
+            Ok(()) => {
                 bytes.clear();
                 bytes.shrink_to(KEPT_BUFFER);
                 self.spare = bytes;
             }
-            Err(error) => self.proto.handle_close(lost(error)),
+            Err(error) => self.close(lost(error)),
         }
     }
 

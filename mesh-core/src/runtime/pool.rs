@@ -85,7 +85,8 @@ impl Pool {
     /// The job, when there is no room for it.
     pub(crate) fn push(&self, job: Job, nested: bool) -> Result<Need, Job> {
         let mut state = self.state.lock();
-        let stuck = state.threads >= self.threads && state.waiting == 0 && state.blocked > 0;
+        // One thread reads; when all others wait, nobody is left to run what they wait for.
+        let stuck = state.threads >= self.threads && state.blocked + 1 >= state.threads;
         if state.closing || state.queue.len() >= self.queue || (nested && stuck) {
             return Err(job);
         }
