@@ -273,7 +273,7 @@ impl Connection {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => inner.close(lost(error)),
+                Err(error) => inner.fail(error),
             }
         }
         let (mut inner, actions) = self.settle(inner);
@@ -472,6 +472,14 @@ impl Inner {
         self.proto.handle_close(error, self.written);
     }
 
+    /// The stream broke. Bytes that the peer has certainly not read count as not written: what
+    /// they asked for was never started.
+    fn fail(&mut self, error: io::Error) {
+        self.written = self.written.saturating_sub(Stream::unread(&error));
+        let lost = Error::new(ErrorCode::ConnectionLost, "the peer is gone").source(error);
+        self.close(lost);
+    }
+
     fn wrote(&mut self, outbox: Outbox, (done, result): (usize, io::Result<()>)) {
         let Outbox { mut bytes, start } = outbox;
         self.written += (done - start) as u64;
@@ -486,7 +494,7 @@ impl Inner {
                 bytes.shrink_to(KEPT_BUFFER);
                 self.spare = bytes;
             }
-            Err(error) => self.close(lost(error)),
+            Err(error) => self.fail(error),
         }
     }
 
@@ -495,10 +503,6 @@ impl Inner {
             slot.tell();
         }
     }
-}
-
-fn lost(error: io::Error) -> Error {
-    Error::new(ErrorCode::ConnectionLost, "the peer is gone").source(error)
 }
 
 impl std::fmt::Debug for Connection {

@@ -166,6 +166,13 @@ impl Stream {
         uninterrupted(|| (&self.0).write(bytes))
     }
 
+    /// How many of the bytes that were written last the peer has certainly not read, now that
+    /// reading or writing failed with `error`. Linux resets a local socket exactly when the peer
+    /// closes it with unread bytes, and bytes are read in order: the last one was not.
+    pub(crate) fn unread(error: &io::Error) -> u64 {
+        u64::from(cfg!(target_os = "linux") && error.kind() == ErrorKind::ConnectionReset)
+    }
+
     /// Ends both directions; a thread that reads wakes.
     pub(crate) fn shutdown(&self) {
         let local_socket::Stream::UdSocket(socket) = &self.0;
@@ -242,6 +249,20 @@ mod tests {
         assert_eq!(far.read(&mut buffer).unwrap_err().kind(), ErrorKind::WouldBlock);
         near.shutdown();
         assert_eq!(far.read(&mut buffer).unwrap(), 0);
+    }
+
+    #[test]
+    fn a_peer_that_closes_with_unread_bytes_resets_the_stream() {
+        let home = tempfile::tempdir().unwrap();
+        let address = address(&home);
+        let listener = Listener::bind(address.clone()).unwrap();
+        let near = Stream::connect(&address).unwrap();
+        let far = listener.accept().unwrap().unwrap();
+        near.write(b"hello").unwrap();
+        far.read(&mut [0; 4]).unwrap();
+        drop(far);
+        let error = near.read(&mut [0; 8]).unwrap_err();
+        assert_eq!(Stream::unread(&error), u64::from(cfg!(target_os = "linux")));
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub mod args;
 pub mod arguments;
 pub mod codec;
 pub mod decode;
+#[cfg(test)]
+mod examples;
 pub mod failure;
 pub mod frame;
 pub mod hello;
