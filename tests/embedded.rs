@@ -106,6 +106,42 @@ fn too_much_at_once_is_busy_and_harms_only_its_sender() {
 }
 
 #[test]
+fn a_call_that_is_cancelled_in_the_queue_ends_at_once_and_never_begins() {
+    let home = Home::new();
+    let mut limits = Limits::default();
+    limits.handlers = 1;
+    let builder = App::builder("one").home(home.core()).unregistered().limits(limits);
+    let Claim::Primary(app) = builder.try_claim().unwrap() else { panic!("the name is taken") };
+    let open = CancelToken::new();
+    let gate = open.clone();
+    let (begun, begins) = sync_channel(4);
+    app.expose("wait", [], move || {
+        begun.send(()).unwrap();
+        gate.wait();
+    })
+    .unwrap();
+    app.ready().unwrap();
+    let client = home.client();
+    thread::scope(|scope| {
+        let first = scope.spawn(|| client.call::<Value>("one", "wait", ()));
+        begins.recv_timeout(SOON).unwrap();
+        let token = CancelToken::new();
+        let request = client.request("one", "wait").cancelled_by(&token);
+        let second = scope.spawn(|| request.call::<Value>());
+        eventually(SOON, "the second call waits", || {
+            let tasks: Value = client.call("one", "mesh.tasks", ()).unwrap();
+            matches!(tasks, Value::List(tasks) if tasks.len() == 2).then_some(())
+        });
+        token.cancel();
+        assert_eq!(code(second.join().unwrap()), ErrorCode::Cancelled);
+        assert!(!first.is_finished(), "it did not wait for the first one");
+        open.cancel();
+        first.join().unwrap().unwrap();
+    });
+    assert!(begins.try_recv().is_err(), "the cancelled call began");
+}
+
+#[test]
 fn a_stop_handle_ends_run() {
     let home = Home::new();
     let app = claimed(&home);

@@ -65,6 +65,9 @@ struct CallerRow<'a> {
 
 /// Answers a call in the reserved namespace.
 pub(super) fn serve(state: &Arc<State>, request: Request) {
+    if !request.task.begin() {
+        return;
+    }
     if request.task.head.method == "mesh.stop" {
         return stop::asked(state, request);
     }

@@ -72,7 +72,8 @@ where
     }
 }
 
-/// A closure that answers with one value: `|| R`, `|args: A| R` or `|context: &Context, args: A| R`.
+/// A closure that answers with one value: `|| R`, `|args: A| R` or
+/// `|context: &Context, args: A| R`.
 pub trait Handler<M>: Send + Sync + 'static {
     #[doc(hidden)]
     fn check(params: &Params) -> Result<()>;

@@ -88,8 +88,9 @@ impl Exposed {
 
     fn run(&self, app: &str, engine: &Arc<Engine>, request: Request, turn: Option<Turn>) {
         let Request { task, args, exchange } = request;
-        if let Some(code) = task.token.reason() {
-            return exchange.fail(&Error::new(code, "nobody waits for the answer any more"));
+        if !task.begin() {
+            // It was cancelled in the queue, and has been ended as that.
+            return;
         }
         let mut path = task.head.path.clone();
         path.push(app.to_owned());

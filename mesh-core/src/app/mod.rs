@@ -1,5 +1,6 @@
 //! Being an app: claiming a name, exposing methods, serving until stopped.
 
+mod arguments;
 mod binding;
 mod builder;
 mod builtin;

@@ -1,6 +1,6 @@
 //! Finding an app: one attempt to connect to its address, and what it says of itself.
 
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,14 +10,21 @@ use crate::name::AppName;
 use crate::proto::Role;
 use crate::runtime::Engine;
 use crate::runtime::connection::Connection;
+use crate::sys::clock;
 use crate::sys::home::Home;
 use crate::transport::{Address, Stream};
+
+/// How long an app may take to accept those who wait, before it counts as frozen; and how often it
+/// is tried.
+const FULL_WAIT: Duration = Duration::from_secs(1);
+const FULL_TURN: Duration = Duration::from_millis(5);
 
 /// How long a prober waits for a hello before it takes the app for one that is starting.
 const PROBE_WAIT: Duration = Duration::from_millis(500);
 
-/// Connects to whoever listens at the app's address; `None` when nobody does. Does not wait: that
-/// it succeeds says that the name has an owner, not that the owner is well.
+/// Connects to whoever listens at the app's address; `None` when nobody does. That it succeeds
+/// says that the name has an owner, not that the owner is well. Waits only while the owner's
+/// queue of connections is full, a second at most.
 ///
 /// # Errors
 /// `refused` when the listener is another user's, `connect_failed` when the system cannot.
@@ -26,10 +33,10 @@ pub(crate) fn dial(
     home: &Home,
     name: &AppName,
 ) -> Result<Option<Arc<Connection>>> {
-    let failed = |error: std::io::Error| {
+    let failed = |error: io::Error| {
         Error::new(ErrorCode::ConnectFailed, format!("cannot connect to {name}")).source(error)
     };
-    let stream = match Stream::connect(&Address::of(home, name)?) {
+    let stream = match connect(&Address::of(home, name)?) {
         Ok(stream) => stream,
         Err(error) => {
             return match error.kind() {
@@ -58,6 +65,19 @@ pub(crate) fn dial(
             .hint(format!("Look who can write to {}.", home.run_dir().display())));
     }
     engine.connect(stream, peer, Role::Initiator).map(Some).map_err(failed)
+}
+
+/// Connects; a listener with a full queue is tried again for a moment.
+fn connect(address: &Address) -> io::Result<Stream> {
+    let until = Instant::now() + FULL_WAIT;
+    loop {
+        match Stream::connect(address) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < until => {
+                clock::pause(FULL_TURN);
+            }
+            done => return done,
+        }
+    }
 }
 
 /// Who owns the name now. Connections that were made to find out are kept in `known`.

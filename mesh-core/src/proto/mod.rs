@@ -24,6 +24,7 @@ mod deadlines;
 mod event;
 mod exchange;
 mod frames;
+mod output;
 
 #[cfg(test)]
 mod tests;

@@ -1,5 +1,6 @@
-//! How a program is launched again: the path that stays right, the directory, and what a command's first words
-//! mean. The arguments of the first start are never repeated: they were for that start.
+//! How a program is launched again: the path that stays right, the directory, and what the first
+//! words of a command mean. The arguments of the first start are never repeated: they were for
+//! that start.
 
 use std::env;
 use std::ffi::OsStr;

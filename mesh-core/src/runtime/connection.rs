@@ -405,6 +405,10 @@ impl Connection {
                 Action::Cancel(task, code) => {
                     task.token.cancel_because(code);
                     task.open_gate();
+                    if task.begin() {
+                        let error = Error::new(code, "it was cancelled before it began");
+                        self.end(task.exchange, Err(&error));
+                    }
                 }
                 Action::Resume(job) => engine.resume(job),
                 Action::Wake(task) => task.open_gate(),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
@@ -34,6 +34,7 @@ pub(crate) struct Task {
     pub(crate) token: CancelToken,
     /// Items sent so far.
     pub(crate) items: AtomicU64,
+    begun: AtomicBool,
     gate: Gate,
 }
 
@@ -62,8 +63,15 @@ impl Task {
             deadline,
             token: CancelToken::new(),
             items: AtomicU64::new(0),
+            begun: AtomicBool::new(false),
             gate: Gate::default(),
         }
+    }
+
+    /// Takes the right to work on it, which there is once: a handler takes it, or a cancel that
+    /// comes first and ends a call that is still in the queue.
+    pub(crate) fn begin(&self) -> bool {
+        !self.begun.swap(true, Ordering::SeqCst)
     }
 
     /// Lets a waiting producer look again.

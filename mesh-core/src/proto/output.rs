@@ -1,0 +1,79 @@
+//! What goes out, and when: exchanges with something to send stand in line, and each in its turn
+//! gives one piece, as far as its credit and the room in the output reach.
+
+use super::connection::Connection;
+use super::credit::cost;
+use super::event::Event;
+use super::exchange::Outgoing;
+use crate::error::Error;
+use crate::wire::failure;
+use crate::wire::frame::{self, CONNECTION, Kind};
+
+impl Connection {
+    /// The bytes to write now, if any; `spare` is an empty buffer to go on with.
+    pub fn poll_output(&mut self, spare: Vec<u8>) -> Option<Vec<u8>> {
+        self.pump();
+        if self.output.is_empty() {
+            return None;
+        }
+        debug_assert!(spare.is_empty(), "the spare buffer holds bytes");
+        let output = std::mem::replace(&mut self.output, spare);
+        self.given += output.len() as u64;
+        self.pump();
+        Some(output)
+    }
+
+    pub(super) fn send(&mut self, id: u64, outgoing: Outgoing) {
+        if let Some(exchange) = self.exchanges.get_mut(&id) {
+            exchange.queue.push_back(outgoing);
+            self.line_up(id);
+            self.pump();
+        }
+    }
+
+    /// Puts an exchange in line if it has something that may go.
+    pub(super) fn line_up(&mut self, id: u64) {
+        if let Some(exchange) = self.exchanges.get_mut(&id)
+            && !exchange.in_line
+            && exchange.can_send()
+        {
+            exchange.in_line = true;
+            self.line.push_back(id);
+        }
+    }
+
+    /// Moves pieces into the output, one exchange after the other, while there is room.
+    fn pump(&mut self) {
+        while self.output.len() < self.config.output {
+            let Some(id) = self.line.pop_front() else { return };
+            let Some(exchange) = self.exchanges.get_mut(&id) else { continue };
+            exchange.in_line = false;
+            let Some(front) = exchange.queue.front_mut() else { continue };
+            let Some(length) = front.piece(&exchange.credit) else { continue };
+            let kind = front.kind;
+            let (flags, piece, last) = front.cut(length);
+            exchange.credit.spend(cost(kind, flags, length));
+            frame::write(&mut self.output, kind, flags, id, piece);
+            if last {
+                if kind == Kind::Open {
+                    exchange.sent_at = Some(self.given + self.output.len() as u64);
+                }
+                exchange.queue.pop_front();
+                if kind == Kind::End {
+                    self.remove(id);
+                    continue;
+                }
+            }
+            if exchange.queue.is_empty() && std::mem::take(&mut exchange.waiting) {
+                self.events.push_back(Event::Writable { id });
+            }
+            self.line_up(id);
+        }
+    }
+
+    pub(super) fn write_go_away(&mut self, last: u64, error: &Error) {
+        let mut body = last.to_le_bytes().to_vec();
+        body.extend_from_slice(&failure::encode(error));
+        frame::write(&mut self.output, Kind::GoAway, 0, CONNECTION, &body);
+    }
+}
