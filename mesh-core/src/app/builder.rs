@@ -151,7 +151,7 @@ impl AppBuilder {
             pid: std::process::id(),
             version: self.registration.version.clone(),
             software: software(),
-            message_max: self.limits.message as u64,
+            message_max: Some(self.limits.message as u64),
             session: 0,
             ready: false,
             ready_timeout_ms: ready.and_then(|time| u64::try_from(time.as_millis()).ok()),

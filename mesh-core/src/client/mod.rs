@@ -272,7 +272,7 @@ impl ClientBuilder {
             name: self.name.clone(),
             pid: std::process::id(),
             software: software(),
-            message_max: self.limits.message as u64,
+            message_max: Some(self.limits.message as u64),
             ready: true,
             ..Hello::default()
         };

@@ -64,8 +64,14 @@ pub struct Connection {
     hello_deadline: Option<Instant>,
     next_id: u64,
     pub(super) last_peer_id: u64,
-    /// Bytes in unfinished messages.
-    pub(super) assembling: usize,
+    /// Exchanges that the peer opened and that have not ended.
+    pub(super) theirs: usize,
+    /// Bytes of unfinished messages.
+    pub(super) parts: usize,
+    /// Bytes of large arguments that wait for a handler.
+    pub(super) wholes: usize,
+    /// Whether credit is held back somewhere.
+    pub(super) hungry: bool,
     /// Why this side starts nothing more, once it has said so.
     pub(super) leaving: Option<Error>,
     /// Why the peer starts nothing more.
@@ -94,7 +100,10 @@ impl Connection {
             hello_deadline: (role == Role::Acceptor).then(|| now + config.hello),
             next_id: if role == Role::Initiator { 1 } else { 2 },
             last_peer_id: 0,
-            assembling: 0,
+            theirs: 0,
+            parts: 0,
+            wholes: 0,
+            hungry: false,
             leaving: None,
             peer_leaving: None,
             config,
@@ -135,7 +144,7 @@ impl Connection {
     /// Exchanges of the peer's that have not ended, or whose end has not been given out.
     #[must_use]
     pub fn serving(&self) -> usize {
-        self.exchanges.values().filter(|exchange| !exchange.mine).count()
+        self.theirs
     }
 
     /// Whether bytes wait to be written.
@@ -162,7 +171,7 @@ impl Connection {
             return Err(error.clone());
         }
         let body = open.encode()?;
-        let most = self.peer.as_ref().map_or(u64::MAX, |peer| peer.message_max);
+        let most = self.peer.as_ref().and_then(|peer| peer.message_max).unwrap_or(u64::MAX);
         if body.len() as u64 > most {
             let text = format!("the arguments take {} bytes, the app takes {most}", body.len());
             return Err(Error::new(ErrorCode::TooLarge, text));
@@ -224,6 +233,13 @@ impl Connection {
             return;
         }
         exchange.cancel_sent = true;
+        if exchange.is_unsent() {
+            // The peer has not heard of it, and a cancel would be of nothing.
+            self.remove(id);
+            let outcome = Outcome::Failure(ended_early(ErrorCode::Cancelled));
+            self.events.push_back(Event::Ended { id, outcome });
+            return;
+        }
         // Arguments that were not sent whole are not wanted either: the peer drops what it has.
         exchange.queue.clear();
         frame::write(&mut self.output, Kind::Cancel, 0, id, &[]);
@@ -231,14 +247,20 @@ impl Connection {
 
     /// As [`cancel`](Self::cancel), and nobody waits: no event follows.
     pub fn abandon(&mut self, id: u64) {
+        if self.exchanges.get(&id).is_some_and(|exchange| exchange.mine && exchange.is_unsent()) {
+            self.remove(id);
+            return;
+        }
         self.cancel(id);
         if let Some(exchange) = self.exchanges.get_mut(&id)
             && exchange.mine
         {
             exchange.silenced = true;
-            self.assembling -= exchange.assembly.held();
+            exchange.owed = 0;
             exchange.assembly.clear();
+            self.hold_part(id, 0);
             self.set_deadline(id, None);
+            self.feed();
         }
     }
 
@@ -265,12 +287,15 @@ impl Connection {
 
     /// An item was taken by its reader: the producer may send as much again.
     pub fn consume(&mut self, id: u64, cost: u64) {
-        if let Some(exchange) = self.exchanges.get_mut(&id)
-            && !exchange.silenced
-            && let Some(grant) = exchange.window.release(cost)
-        {
-            frame::write(&mut self.output, Kind::Credit, 0, id, &grant.to_le_bytes());
+        let Some(exchange) = self.exchanges.get_mut(&id).filter(|exchange| !exchange.silenced)
+        else {
+            return;
+        };
+        exchange.unread = exchange.unread.saturating_sub(1);
+        if let Some(grant) = exchange.window.release(cost) {
+            self.write_credit(id, grant);
         }
+        self.feed();
     }
 
     /// The reader of a stream begins to wait for the next item: the silence budget runs from now.
@@ -441,7 +466,10 @@ impl Connection {
     pub(super) fn remove(&mut self, id: u64) -> Option<Exchange> {
         let exchange = self.exchanges.remove(&id)?;
         self.deadlines.change(id, exchange.deadline, None);
-        self.assembling -= exchange.assembly.held();
+        self.parts -= exchange.part;
+        self.wholes -= exchange.whole;
+        self.theirs -= usize::from(!exchange.mine);
+        self.feed();
         Some(exchange)
     }
 
@@ -476,7 +504,7 @@ impl Connection {
         self.held.clear();
         self.line.clear();
         self.deadlines = Deadlines::default();
-        self.assembling = 0;
+        (self.theirs, self.parts, self.wholes, self.hungry) = (0, 0, 0, false);
         self.peer_leaving = Some(error.clone());
         self.events.push_back(Event::Closed(error));
     }
@@ -484,12 +512,6 @@ impl Connection {
     /// Whether an open must wait until this side is ready; the runtime's own methods never do.
     pub(super) fn holds(&self, open: &Open) -> bool {
         !self.hello.ready && !open.head.method.starts_with(crate::name::RESERVED)
-    }
-
-    /// What a reader of this side takes at most for a message of the given exchange.
-    pub(super) fn room(&self, held: usize) -> usize {
-        let others = self.assembling - held;
-        self.config.message.min(self.config.assembly.saturating_sub(others))
     }
 }
 

@@ -28,6 +28,14 @@ pub(super) struct Exchange {
     pub(super) in_line: bool,
     pub(super) waiting: bool,
     pub(super) assembly: Assembly,
+    /// Bytes of the unfinished message.
+    pub(super) part: usize,
+    /// Bytes of the arguments while they wait for a handler.
+    pub(super) whole: usize,
+    /// Credit of pieces that is held back.
+    pub(super) owed: u64,
+    /// Items that were delivered and not taken.
+    pub(super) unread: usize,
     pub(super) deadline: Option<Instant>,
     pub(super) opened_at: Instant,
     pub(super) sent_at: Option<u64>,
@@ -49,6 +57,10 @@ impl Exchange {
             in_line: false,
             waiting: false,
             assembly: Assembly::default(),
+            part: 0,
+            whole: 0,
+            owed: 0,
+            unread: 0,
             deadline: None,
             opened_at,
             sent_at: None,
@@ -59,6 +71,11 @@ impl Exchange {
             cancelled: None,
             ending: false,
         }
+    }
+
+    /// Whether nothing of the open has gone out yet.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.queue.front().is_some_and(|front| front.kind == Kind::Open && front.sent == 0)
     }
 
     /// Whether the front of the queue may go now.

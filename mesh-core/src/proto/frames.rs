@@ -102,13 +102,15 @@ impl Connection {
                 return Ok(());
             }
             self.last_peer_id = id;
-            let theirs = self.exchanges.values().filter(|exchange| !exchange.mine).count();
-            self.exchanges.insert(id, Exchange::new(false, now, Patience::default()));
-            if theirs >= self.config.exchanges {
-                let text = format!("{theirs} exchanges are open on this connection");
-                self.end(id, Err(&Error::new(ErrorCode::Busy, text)));
+            if self.theirs >= self.config.exchanges {
+                // Answered without a place in any table: refusals must not grow us.
+                let text = format!("{} exchanges are open on this connection", self.theirs);
+                let error = Error::new(ErrorCode::Busy, text);
+                frame::write(&mut self.output, Kind::End, ERROR, id, &failure::encode(&error));
                 return Ok(());
             }
+            self.theirs += 1;
+            self.exchanges.insert(id, Exchange::new(false, now, Patience::default()));
         } else if let Some(exchange) = self.exchanges.get(&id) {
             if exchange.ending || exchange.cancelled.is_some() {
                 return Ok(());
@@ -120,6 +122,7 @@ impl Connection {
             return Ok(());
         }
         let Some(body) = self.assemble(id, Kind::Open, flags, body)? else { return Ok(()) };
+        self.hold_whole(id, body.len());
         match Open::decode(&body) {
             Ok(open) if self.holds(&open) => self.held.push_back((id, open)),
             Ok(open) => self.start(id, open, now),
@@ -138,6 +141,7 @@ impl Connection {
         let Some(body) = self.assemble(id, Kind::Item, flags, body)? else { return Ok(()) };
         if let Some(exchange) = self.exchanges.get_mut(&id) {
             exchange.started = true;
+            exchange.unread += 1;
             let until = exchange.patience.until;
             self.set_deadline(id, until);
         }
@@ -173,6 +177,10 @@ impl Connection {
     fn on_cancel(&mut self, id: u64) -> Result<()> {
         if self.is_mine(id) {
             return Err(broken(format!("a cancel of exchange {id} by the side that serves it")));
+        }
+        if id > self.last_peer_id && self.leaving.is_some() {
+            // Its open was skipped after our goaway, which the peer had not read yet.
+            return Ok(());
         }
         if id > self.last_peer_id {
             return Err(broken(format!("a cancel of exchange {id}, which was never opened")));
@@ -254,16 +262,18 @@ impl Connection {
     ) -> Result<Option<Vec<u8>>> {
         let price = cost(kind, flags, body.len());
         self.pay(id, price)?;
-        let held = self.exchanges.get(&id).map_or(0, |exchange| exchange.assembly.held());
-        let room = self.room(held);
+        let most = self.config.message;
         let Some(exchange) = self.exchanges.get_mut(&id) else { return Ok(None) };
-        let piece = exchange.assembly.add(kind, body, flags & MORE != 0, room);
-        self.assembling = self.assembling - held + exchange.assembly.held();
+        let piece = exchange.assembly.add(kind, body, flags & MORE != 0, most);
+        let part = exchange.assembly.held();
+        self.hold_part(id, part);
         match piece {
-            Piece::Whole(body) => Ok(Some(body)),
+            Piece::Whole(body) => {
+                self.feed();
+                Ok(Some(body))
+            }
             Piece::Partial => {
-                // Pieces are held under a bound of their own: their credit comes back at once.
-                self.consume(id, price);
+                self.owe(id, price);
                 Ok(None)
             }
             Piece::Mixed => Err(broken(format!("two bodies at once on exchange {id}"))),

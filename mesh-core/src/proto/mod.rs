@@ -17,6 +17,7 @@
 //! exist, who may call them, and how work is done.
 
 mod assembly;
+mod budget;
 mod config;
 mod connection;
 mod credit;

@@ -42,6 +42,10 @@ impl Connection {
         }
     }
 
+    pub(super) fn write_credit(&mut self, id: u64, grant: u64) {
+        frame::write(&mut self.output, Kind::Credit, 0, id, &grant.to_le_bytes());
+    }
+
     /// Moves pieces into the output, one exchange after the other, while there is room.
     fn pump(&mut self) {
         while self.output.len() < self.config.output {

@@ -35,7 +35,7 @@ struct Pair {
 }
 
 fn hello(ready: bool) -> Hello {
-    Hello { ready, message_max: 16 << 20, ..Hello::default() }
+    Hello { ready, message_max: Some(16 << 20), ..Hello::default() }
 }
 
 fn call(method: &str) -> Open {
@@ -272,6 +272,105 @@ fn a_goaway_before_the_hello_follows_it() {
     let (events, at_server) = pair.settle();
     assert!(matches!(ends(&events)[..], [(1, Outcome::Unstarted(_))]));
     assert!(at_server.iter().all(|event| !matches!(event, Event::Opened { .. })));
+}
+
+#[test]
+fn a_cancel_of_what_was_never_sent_harms_nobody() {
+    let mut pair = Pair::new(true);
+    pair.settle();
+    let mut large = call("large");
+    large.args = vec![0; 200 << 10];
+    let first = pair.caller.open(pair.now, &large, Patience::default()).unwrap();
+    pair.caller.open(pair.now, &large, Patience::default()).unwrap();
+    let waiting = pair.caller.open(pair.now, &call("small"), Patience::default()).unwrap();
+    let unwanted = pair.caller.open(pair.now, &call("small"), Patience::default()).unwrap();
+    pair.caller.cancel(waiting);
+    pair.caller.abandon(unwanted);
+    let (events, _) = pair.settle();
+    assert!(matches!(ends(&events)[..], [(id, Outcome::Failure(_))] if id == waiting));
+    assert!(!pair.server.is_closed());
+    pair.server.end(first, Ok(vec![]));
+    assert_eq!(ends(&pair.settle().0).len(), 1);
+}
+
+#[test]
+fn a_cancel_that_crosses_a_goaway_harms_nobody() {
+    let mut pair = Pair::new(true);
+    pair.caller.open(pair.now, &call("running"), Patience::default()).unwrap();
+    pair.settle();
+    pair.server.go_away(Error::new(ErrorCode::ShuttingDown, "the app is stopping"));
+    let late = pair.caller.open(pair.now, &call("late"), Patience::default()).unwrap();
+    let open = pair.caller.poll_output(Vec::new()).unwrap();
+    pair.server.handle_input(pair.now, &open);
+    pair.caller.cancel(late);
+    pair.settle();
+    assert!(!pair.server.is_closed());
+    pair.server.end(1, Ok(vec![1]));
+    assert!(matches!(ends(&pair.settle().0)[..], [(1, Outcome::Value(_))]));
+}
+
+#[test]
+fn refused_opens_take_no_place_and_stop_being_read() {
+    let config = Config { exchanges: 2, ..Config::from(&Limits::default()) };
+    let mut pair = Pair::with(true, config);
+    pair.settle();
+    let body = call("slow").encode().unwrap();
+    let mut id = 1;
+    while !pair.server.is_congested() {
+        let mut bytes = Vec::new();
+        frame::write(&mut bytes, Kind::Open, 0, id, &body);
+        pair.server.handle_input(pair.now, &bytes);
+        id += 2;
+        assert!(id < 100_000, "it is never congested");
+    }
+    assert_eq!(pair.server.in_flight(), 2);
+}
+
+#[test]
+fn many_large_messages_at_once_all_arrive() {
+    let config = Config { assembly: 2 << 20, message: 1 << 20, ..Config::from(&Limits::default()) };
+    let mut pair = Pair::with(true, config);
+    let mut open = call("big");
+    open.args = vec![7; 1_000_000];
+    for _ in 0..20 {
+        pair.caller.open(pair.now, &open, Patience::default()).unwrap();
+    }
+    let mut served = BTreeSet::new();
+    let mut ended = 0;
+    while ended < 20 {
+        let (at_caller, at_server) = pair.settle();
+        ended += ends(&at_caller).len();
+        let opened: Vec<u64> = at_server
+            .iter()
+            .filter_map(|event| match event {
+                Event::Opened { id, .. } => Some(*id),
+                _ => None,
+            })
+            .collect();
+        assert!(!opened.is_empty() || !at_caller.is_empty(), "nothing moves any more");
+        assert!(opened.len() <= 4, "{} large calls were taken at once", opened.len());
+        for id in opened {
+            assert!(served.insert(id));
+            pair.server.begun(id);
+            pair.server.end(id, Ok(vec![1; 1_000_000]));
+        }
+    }
+}
+
+#[test]
+fn a_reader_that_takes_nothing_holds_one_large_item_and_a_window() {
+    let mut pair = Pair::new(true);
+    pair.caller.open(pair.now, &call("large items"), Patience::default()).unwrap();
+    pair.settle();
+    let mut produced = 0;
+    for _ in 0..20 {
+        if pair.server.flow(1) == Flow::Open {
+            pair.server.item(1, vec![0; 1 << 20]);
+            produced += 1;
+        }
+        pair.settle();
+    }
+    assert!(produced <= 2, "{produced} items of 1 MiB went to a reader that takes none");
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn the_documented_hello_introduces_the_calculator() {
         pid: 4_242,
         version: None,
         software: "mesh-core 0.1.0".to_owned(),
-        message_max: 16 << 20,
+        message_max: Some(16 << 20),
         session: 0x0123_4567_89ab_cdef,
         ready: true,
         ready_timeout_ms: None,

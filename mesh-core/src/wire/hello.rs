@@ -19,8 +19,8 @@ pub struct Hello {
     pub version: Option<String>,
     /// The library and its version.
     pub software: String,
-    /// Bytes of the largest message that this side takes.
-    pub message_max: u64,
+    /// Bytes of the largest message that this side takes; none is no bound.
+    pub message_max: Option<u64>,
     /// A random number; with an exchange's id it makes a task's id.
     pub session: u64,
     /// Whether calls are answered already; a ready frame follows if not.
