@@ -4,7 +4,7 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 use std::time::Duration;
 
-use mesh_core::{App, CancelToken, Claim, ErrorCode, Home as Place, Limits, Result, Value};
+use mesh_core::{App, CancelToken, Claim, Error, ErrorCode, Home as Place, Limits, Result, Value};
 
 use crate::call::code;
 use crate::support::wait::SOON;
@@ -58,6 +58,73 @@ fn handlers_run_where_the_executor_puts_them() {
         thread::Builder::new().name("gui".into()).spawn(job).unwrap().join().unwrap();
         assert_eq!(call.join().unwrap().unwrap(), "gui");
     });
+}
+
+#[test]
+fn with_an_executor_a_whole_stream_and_nested_calls_stay_where_it_puts_them() {
+    let home = Home::new();
+    let (sender, jobs) = sync_channel::<Box<dyn FnOnce() + Send>>(64);
+    let builder = App::builder("one").home(home.core()).unregistered().executor(move |job| {
+        sender.send(job).expect("the main loop runs");
+    });
+    let Claim::Primary(app) = builder.try_claim().unwrap() else { panic!("the name is taken") };
+    let me = app.client();
+    app.expose("ping_myself", [], move || me.call::<bool>("one", "mesh.ping", ())).unwrap();
+    app.expose_stream("threads", [], || {
+        let item = |_| (thread::current().name().map(str::to_owned), "x".repeat(50_000));
+        (0..40).map(item)
+    })
+    .unwrap();
+    app.ready().unwrap();
+    let gui = move || {
+        while let Ok(job) = jobs.recv() {
+            job();
+        }
+    };
+    let gui = thread::Builder::new().name("gui".into()).spawn(gui).unwrap();
+    assert!(home.client().call::<bool>("one", "ping_myself", ()).unwrap());
+    let stream = home.client().stream::<(String, String)>("one", "threads", ()).unwrap();
+    let threads: Vec<String> = stream.map(|item| item.unwrap().0).collect();
+    assert_eq!(threads, vec!["gui"; 40]);
+    drop(app);
+    gui.join().unwrap();
+}
+
+#[test]
+fn a_dropped_app_leaves_no_descriptor_open() {
+    let home = Home::new();
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    let targets = || {
+        let links = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let links = links.filter_map(|link| std::fs::read_link(link.path()).ok());
+        links.filter(|target| target.starts_with(home.path())).count()
+    };
+    for _ in 0..5 {
+        let app = claimed(&home);
+        app.expose("add", ["a", "b"], |(a, b): (i64, i64)| a + b).unwrap();
+        app.ready().unwrap();
+        assert!(targets() > 0);
+        drop(app);
+        assert_eq!(targets(), 0, "the lock is open, among {} descriptors", open());
+    }
+}
+
+#[test]
+fn how_a_handlers_own_call_ended_is_its_failure_not_its_callers_connection() {
+    let home = Home::new();
+    let app = claimed(&home);
+    let me = app.client();
+    app.expose("relay", [], move || me.call::<Value>("nobody", "home", ())).unwrap();
+    app.expose("picky", ["a"], |_: i64| -> Result<()> {
+        Err(Error::new(ErrorCode::BadArguments, "a is odd"))
+    })
+    .unwrap();
+    app.ready().unwrap();
+    let error = home.client().call::<Value>("one", "relay", ()).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::Application, "{error:?}");
+    let below = error.data().and_then(|data| data.get("code")).and_then(Value::as_u64);
+    assert_eq!(below, Some(ErrorCode::NoSuchApp.number().into()));
+    assert_eq!(code(home.client().call::<Value>("one", "picky", (1,))), ErrorCode::BadArguments);
 }
 
 #[test]

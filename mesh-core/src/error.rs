@@ -143,6 +143,8 @@ struct Parts {
     hint: Option<String>,
     details: Option<Value>,
     source: Option<Arc<dyn StdError + Send + Sync>>,
+    /// It is how a call of this process ended.
+    of_call: bool,
 }
 
 impl Error {
@@ -151,7 +153,14 @@ impl Error {
     #[must_use]
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self(Box::new(Parts { code, message, hint: None, details: None, source: None }))
+        Self(Box::new(Parts {
+            code,
+            message,
+            hint: None,
+            details: None,
+            source: None,
+            of_call: false,
+        }))
     }
 
     /// A handler's own failure: the caller gets it as data.
@@ -186,6 +195,25 @@ impl Error {
     pub fn because(mut self, cause: Error) -> Self {
         self.0.source = Some(Arc::new(Boxed(cause)));
         self
+    }
+
+    /// Marks the error as the way a call ended.
+    pub(crate) fn of_call(mut self) -> Self {
+        self.0.of_call = true;
+        self
+    }
+
+    /// What a handler's caller is told. How the handler's own calls ended is the handler's failure
+    /// and not the way its caller's call ended: a lost connection there is not one here.
+    pub(crate) fn of_handler(self) -> Self {
+        let code = self.0.code;
+        if !self.0.of_call || matches!(code, ErrorCode::Application | ErrorCode::Other(_)) {
+            return self;
+        }
+        let details = [("code", Value::from(u32::from(code.number())))];
+        let mut told = Self::application(self.to_string()).details(details);
+        told.0.hint = self.0.hint;
+        told
     }
 
     /// The kind of the error.

@@ -24,6 +24,9 @@ pub const INITIAL_WINDOW: u32 = 256 << 10;
 /// What a frame costs in credit beside its body, so that empty items are not free.
 pub const FRAME_COST: u32 = 16;
 
+/// Arguments larger than this are counted while their call waits for a handler.
+pub const LARGE_CALL: usize = 32 << 10;
+
 /// Names in a call path; the next hop is refused, which ends a cycle.
 pub const CALL_PATH_MAX: usize = 16;
 

@@ -26,6 +26,11 @@ impl<'a> Bound<'a> {
     /// Binds the body of an open frame.
     pub(super) fn new(params: &'a Params, body: &'a [u8]) -> Result<Self> {
         let (positional, named) = span::split(body).map_err(bad)?;
+        let (named, rest) = span::split(named).map_err(bad)?;
+        if !rest.is_empty() {
+            let text = format!("{} bytes are left over behind the arguments", rest.len());
+            return Err(Error::new(ErrorCode::BadArguments, text));
+        }
         let mut bound = Self { params, values: vec![None; params.names.len()], positional, named };
         if !params.any {
             bound.bind()?;

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::{App, Claim, Executor};
+use super::runner::Executor;
+use super::{App, Claim};
 use crate::client::software;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::Limits;
@@ -113,7 +115,7 @@ impl AppBuilder {
         self
     }
 
-    /// Hands every call to `executor`, which runs it where it likes: on the main loop of a GUI,
+    /// Hands every call, and the rest of every stream, to `executor`, which runs it where it likes: on the main loop of a GUI,
     /// say. It must not block, and must run or drop every job; a dropped one fails its call. Jobs
     /// that wait there are bounded by the calls that connections may have open.
     #[must_use]
@@ -121,7 +123,7 @@ impl AppBuilder {
         mut self,
         executor: impl Fn(Box<dyn FnOnce() + Send>) + Send + Sync + 'static,
     ) -> Self {
-        self.executor = Some(Box::new(executor));
+        self.executor = Some(Arc::new(executor));
         self
     }
 

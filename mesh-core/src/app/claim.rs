@@ -87,10 +87,12 @@ impl Owned {
     pub(super) fn restore(&mut self, home: &Home, name: &AppName) -> Result<Option<Arc<Listener>>> {
         if !self.lock.is_current().unwrap_or(false) {
             home.prepare()?;
-            if let Some(lock) = FileLock::try_acquire(&home.lock_path(name))? {
-                lock.write_note(&std::process::id().to_string())?;
-                self.lock = lock;
-            }
+            let Some(lock) = FileLock::try_acquire(&home.lock_path(name))? else {
+                let text = format!("the lock of {name} was deleted, and somebody else has it now");
+                return Err(Error::new(ErrorCode::AlreadyRunning, text));
+            };
+            lock.write_note(&std::process::id().to_string())?;
+            self.lock = lock;
         }
         if home.socket_path(name).exists() {
             return Ok(None);

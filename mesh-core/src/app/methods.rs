@@ -12,10 +12,11 @@ use super::context::{Context, Sink};
 use super::handler::Produced;
 use super::params::Params;
 use super::producer::Producer;
+use super::runner::Runner;
 use super::serial::{Serial, Turn};
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::LARGE_CALL;
 use crate::name::nearest;
-use crate::runtime::Engine;
 use crate::runtime::current::{self, Current};
 use crate::runtime::task::{Exchange, Request, Task};
 use crate::wire::manifest::{MethodInfo, Shape};
@@ -74,23 +75,26 @@ impl Methods {
 
 impl Exposed {
     /// Serves one call, on the running thread or when its turn comes.
-    pub(super) fn serve(self: Arc<Self>, app: Arc<str>, engine: Arc<Engine>, request: Request) {
+    pub(super) fn serve(self: Arc<Self>, app: Arc<str>, runner: Runner, request: Request) {
         match self.serial.clone() {
-            None => self.run(&app, &engine, request, None),
+            None => self.run(&app, runner, request, None),
             Some(serial) => {
-                let of = Arc::clone(&engine);
-                Serial::enter(&serial, &of, move |turn| {
-                    self.run(&app, &engine, request, Some(turn));
+                let of = runner.clone();
+                Serial::enter(&serial, of, move |turn| {
+                    self.run(&app, runner, request, Some(turn));
                 });
             }
         }
     }
 
-    fn run(&self, app: &str, engine: &Arc<Engine>, request: Request, turn: Option<Turn>) {
+    fn run(&self, app: &str, runner: Runner, request: Request, turn: Option<Turn>) {
         let Request { task, args, exchange } = request;
         if !task.begin() {
             // It was cancelled in the queue, and has been ended as that.
             return;
+        }
+        if args.len() > LARGE_CALL {
+            exchange.connection().begun(task.exchange);
         }
         let mut path = task.head.path.clone();
         path.push(app.to_owned());
@@ -98,23 +102,24 @@ impl Exposed {
             path: path.clone(),
             deadline: task.deadline,
             token: task.token.clone(),
-            engine: Arc::clone(engine),
+            pool: runner.pool(),
         };
         let bound = Bound::new(&self.params, &args);
         match &self.body {
             Body::Value(body) => {
                 let context = Context::new(Arc::clone(&task), path);
-                let answer = current::serve(current, || unpanicked(|| body(&context, &bound?)));
+                let serve = || body(&context, &bound?).map_err(Error::of_handler);
+                let answer = current::serve(current, || unpanicked(serve));
                 finish(exchange, &task, answer.map_err(|error| about(app, &task, error)));
             }
             Body::Stream(body) => {
                 let sink = Sink::new(Context::new(Arc::clone(&task), path), exchange);
-                let produced =
-                    current::serve(current.clone(), || unpanicked(|| body(&sink, &bound?)));
+                let serve = || body(&sink, &bound?).map_err(Error::of_handler);
+                let produced = current::serve(current.clone(), || unpanicked(serve));
                 let exchange = sink.into_exchange();
                 match produced {
                     Ok(Produced::Items(items)) => {
-                        Producer::new(items, exchange, task, current, turn).run();
+                        Producer::new(items, exchange, task, current, (runner, turn)).run();
                     }
                     Ok(Produced::Done) => exchange.finish(Ok(Vec::new())),
                     Err(error) => exchange.fail(&about(app, &task, error)),

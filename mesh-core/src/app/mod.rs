@@ -10,13 +10,14 @@ pub mod handler;
 mod methods;
 mod params;
 mod producer;
+mod runner;
 mod serial;
 mod stop;
 
 use std::fmt;
 use std::io::Write as _;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Instant;
 
 use parking_lot::Mutex;
@@ -29,6 +30,7 @@ pub use self::context::{Caller, Context, Sink};
 use self::handler::{Handler, StreamHandler};
 use self::methods::{Body, Exposed, Methods};
 pub use self::params::{Method, Params};
+use self::runner::Runner;
 use self::serial::Serial;
 use crate::client::{Client, name_default};
 use crate::error::{Error, ErrorCode, Result};
@@ -41,8 +43,6 @@ use crate::runtime::task::Request;
 use crate::sys::home::Home;
 use crate::sys::spawn::{ReadySignal, take_ready_signal};
 use crate::wire::manifest::Shape;
-
-type Executor = Box<dyn Fn(Box<dyn FnOnce() + Send>) + Send + Sync>;
 
 /// An app that owns its name. Dropping it stops it, as [`StopHandle::stop`] does.
 pub struct App {
@@ -67,7 +67,7 @@ pub(crate) struct State {
     engine: Arc<Engine>,
     methods: Methods,
     registration: Registration,
-    executor: Option<Executor>,
+    runner: Runner,
     /// The lock and the socket, until the end.
     address: Mutex<Option<Owned>>,
     launcher: Mutex<Option<ReadySignal>>,
@@ -324,36 +324,32 @@ impl State {
     }
 }
 
-/// The seam to the threads: where each call is worked on.
-struct Serving(Arc<State>);
+/// The seam to the threads: where each call is worked on. The threads outlive the app's state by
+/// a moment, not the other way round.
+struct Serving(Weak<State>);
 
 impl Service for Serving {
     fn route(&self, request: Request) -> Work {
-        let state = &self.0;
+        let refuse = |request: Request, error: Error| {
+            Work::Now(Box::new(move || request.exchange.fail(&error)))
+        };
+        let Some(state) = self.0.upgrade() else {
+            return refuse(request, Error::new(ErrorCode::ShuttingDown, "the app has stopped"));
+        };
         if request.task.head.method.starts_with(crate::name::RESERVED) {
-            let state = Arc::clone(state);
             return Work::Now(Box::new(move || builtin::serve(&state, request)));
         }
         let exposed = match state.methods.find(state.name.as_str(), &request.task) {
             Ok(exposed) => exposed,
-            Err(error) => return Work::Now(Box::new(move || request.exchange.fail(&error))),
+            Err(error) => return refuse(request, error),
         };
         let counter = match exposed.info.shape {
             Shape::Stream => &state.streams,
             _ => &state.calls,
         };
         counter.fetch_add(1, Ordering::Relaxed);
-        let (app, engine) = (Arc::from(state.name.as_str()), Arc::clone(&state.engine));
-        let job = Box::new(move || exposed.serve(app, engine, request));
-        if state.executor.is_none() {
-            return Work::Pool(job);
-        }
-        let state = Arc::clone(state);
-        Work::Now(Box::new(move || {
-            if let Some(executor) = &state.executor {
-                executor(job);
-            }
-        }))
+        let (app, runner) = (Arc::from(state.name.as_str()), state.runner.clone());
+        state.runner.work(Box::new(move || exposed.serve(app, runner, request)))
     }
 }
 
@@ -379,7 +375,7 @@ fn try_claim(builder: AppBuilder) -> Result<Claim> {
         engine: Arc::clone(&engine),
         methods: Methods::default(),
         registration: builder.registration,
-        executor: builder.executor,
+        runner: Runner::new(Arc::clone(&engine), builder.executor),
         address: Mutex::new(Some(owned)),
         launcher: Mutex::new(launcher),
         client: OnceLock::new(),
@@ -391,7 +387,7 @@ fn try_claim(builder: AppBuilder) -> Result<Claim> {
         name,
         home,
     });
-    engine.set_service(Arc::new(Serving(Arc::clone(&state))));
+    engine.set_service(Arc::new(Serving(Arc::downgrade(&state))));
     engine.listen(listener).map_err(|error| {
         let text = format!("cannot serve as {}", state.name);
         Error::new(ErrorCode::Internal, text).source(error)

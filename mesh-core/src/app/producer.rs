@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::handler::Encoded;
 use super::methods::unpanicked;
+use super::runner::Runner;
 use super::serial::Turn;
 use crate::error::{Error, ErrorCode};
 use crate::proto::Flow;
@@ -24,6 +25,7 @@ pub(super) struct Producer {
     task: Arc<Task>,
     current: Current,
     /// Held until the stream has ended.
+    runner: Runner,
     _turn: Option<Turn>,
 }
 
@@ -40,9 +42,9 @@ impl Producer {
         exchange: Exchange,
         task: Arc<Task>,
         current: Current,
-        turn: Option<Turn>,
+        (runner, turn): (Runner, Option<Turn>),
     ) -> Self {
-        Self { items, exchange, task, current, _turn: turn }
+        Self { items, exchange, task, current, runner, _turn: turn }
     }
 
     /// Produces until the end, or until the reader is slow: then the rest waits with the
@@ -52,13 +54,14 @@ impl Producer {
         match current::serve(current, || self.produce()) {
             Pause::Over(result) => self.exchange.finish(result.map(|()| Vec::new())),
             Pause::Others => {
-                let engine = Arc::clone(&self.current.engine);
-                engine.resume(Box::new(move || self.run()));
+                let runner = self.runner.clone();
+                runner.resume(Box::new(move || self.run()));
             }
             Pause::Reader => {
                 let connection = Arc::clone(self.exchange.connection());
                 let id = self.task.exchange;
-                connection.park(id, Box::new(move || self.run()));
+                let runner = self.runner.clone();
+                connection.park(id, runner.parked(Box::new(move || self.run())));
             }
         }
     }
@@ -70,7 +73,7 @@ impl Producer {
             if let Some(code) = self.task.token.reason() {
                 return Pause::Over(Err(Error::new(code, "nobody wants more items")));
             }
-            let item = unpanicked(|| self.items.next().transpose());
+            let item = unpanicked(|| self.items.next().transpose().map_err(Error::of_handler));
             let flow = match item {
                 Ok(Some(body)) => self.exchange.item(body),
                 Ok(None) => return Pause::Over(Ok(())),
@@ -86,7 +89,7 @@ impl Producer {
             }
             sent = sent.wrapping_add(1);
             let looks = sent.is_multiple_of(ITEMS_PER_LOOK);
-            if looks && began.elapsed() >= TURN && self.current.engine.pool().is_pressed() {
+            if looks && began.elapsed() >= TURN && self.runner.is_pressed() {
                 return Pause::Others;
             }
         }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-use crate::runtime::Engine;
+use super::runner::Runner;
 use crate::runtime::pool::Job;
 
 /// The gate of a serial method.
@@ -22,17 +22,17 @@ struct State {
 /// The right to run; dropping it lets the next call in.
 pub(super) struct Turn {
     serial: Arc<Serial>,
-    engine: Arc<Engine>,
+    runner: Runner,
 }
 
 impl Serial {
     /// Runs `job` with the turn, now on this thread or later on a worker.
     pub(super) fn enter(
         serial: &Arc<Self>,
-        engine: &Arc<Engine>,
+        runner: Runner,
         job: impl FnOnce(Turn) + Send + 'static,
     ) {
-        let turn = Turn { serial: Arc::clone(serial), engine: Arc::clone(engine) };
+        let turn = Turn { serial: Arc::clone(serial), runner };
         let mut state = serial.0.lock();
         if state.busy {
             state.waiting.push_back(Box::new(move || job(turn)));
@@ -50,7 +50,7 @@ impl Drop for Turn {
         match state.waiting.pop_front() {
             Some(next) => {
                 drop(state);
-                self.engine.resume(next);
+                self.runner.resume(next);
             }
             None => state.busy = false,
         }

@@ -92,7 +92,8 @@ fn run(state: &Arc<State>) {
         let until = Instant::now() + NOTICE;
         state.engine.wait_until(until, |_| in_flight(state) == 0);
     }
-    for asker in std::mem::take(&mut state.end.state.lock().askers) {
+    let askers = std::mem::take(&mut state.end.state.lock().askers);
+    for asker in askers {
         asker.finish(codec::encode(&true));
     }
     flush(state);

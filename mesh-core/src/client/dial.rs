@@ -10,6 +10,7 @@ use crate::name::AppName;
 use crate::proto::Role;
 use crate::runtime::Engine;
 use crate::runtime::connection::Connection;
+use crate::runtime::current;
 use crate::sys::clock;
 use crate::sys::home::Home;
 use crate::transport::{Address, Stream};
@@ -73,6 +74,7 @@ fn connect(address: &Address) -> io::Result<Stream> {
     loop {
         match Stream::connect(address) {
             Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < until => {
+                let _place = current::block();
                 clock::pause(FULL_TURN);
             }
             done => return done,

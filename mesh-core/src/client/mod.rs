@@ -172,8 +172,11 @@ impl Client {
         let mut live: Vec<AppName> = entries
             .filter_map(|entry| name(entry.ok()?))
             .filter(|name| {
-                Address::of(&self.0.home, name)
-                    .is_ok_and(|address| Socket::connect(&address).is_ok())
+                Address::of(&self.0.home, name).is_ok_and(|address| {
+                    // A full queue of connections has an owner too, if a frozen one.
+                    Socket::connect(&address)
+                        .map_or_else(|e| e.kind() == std::io::ErrorKind::WouldBlock, |_| true)
+                })
             })
             .collect();
         live.sort();

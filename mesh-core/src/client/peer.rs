@@ -113,7 +113,9 @@ impl Peer {
     }
 
     fn dial(&self, client: &Inner, wish: &Wish<'_>) -> Result<Arc<Connection>> {
+        let dialing = Dialing(self);
         let made = self.reach(client, wish);
+        std::mem::forget(dialing);
         let mut state = self.state.lock();
         state.dialing = false;
         state.attempts += 1;
@@ -190,6 +192,16 @@ impl Peer {
             Ok(None) => client.unknown(&self.name),
             Err(error) => error,
         }
+    }
+}
+
+/// Held while a thread dials: if user code panics there, others may dial again.
+struct Dialing<'a>(&'a Peer);
+
+impl Drop for Dialing<'_> {
+    fn drop(&mut self) {
+        self.0.state.lock().dialing = false;
+        self.0.changed.notify_all();
     }
 }
 

@@ -27,6 +27,9 @@ const TRIES: usize = 4;
 /// How long an app that is leaving is waited for: its grace and a little.
 const LEAVE_WAIT: Duration = Duration::from_secs(STOP_GRACE.as_secs() + 1);
 
+/// How often a wait that hears no cancel looks for one.
+const CANCEL_TURN: Duration = Duration::from_millis(20);
+
 /// One exchange in the making.
 #[derive(Debug)]
 #[must_use = "a request does nothing until `call` or `stream`"]
@@ -100,10 +103,10 @@ impl Request {
     /// By the token of [`cancelled_by`](Self::cancelled_by), and when the handler that this is
     /// called from is cancelled itself. The call then waits for the app's word that it stopped.
     pub fn call<R: DeserializeOwned>(self) -> Result<R> {
-        let body = self.call_encoded()?;
+        let body = self.call_encoded().map_err(Error::of_call)?;
         codec::decode(&body).map_err(|error| {
-            let text = format!("{}.{} answered something else: {error}", self.app, self.method);
-            Error::new(ErrorCode::BadValue, text)
+            let text = format!("{self} answered something else: {error}");
+            Error::new(ErrorCode::BadValue, text).of_call()
         })
     }
 
@@ -121,7 +124,7 @@ impl Request {
             match outcome {
                 Outcome::Value(body) => return Ok(body),
                 Outcome::Unstarted(error) if is_leaving(&error) && tries > 0 => {
-                    wait_for_its_end(&begun.connection, until);
+                    self.wait_for_its_end(&begun.connection, until);
                 }
                 other => return Err(self.failure(other, &begun.connection)),
             }
@@ -137,7 +140,7 @@ impl Request {
     /// Until the app is reached. The first item is waited for up to 5 s from the moment the app
     /// is ready, each further one as long again; an explicit timeout bounds the whole stream.
     pub fn stream<T: DeserializeOwned>(self) -> Result<Stream<T>> {
-        let begun = self.begin(Shape::Stream, self.until())?;
+        let begun = self.begin(Shape::Stream, self.until()).map_err(Error::of_call)?;
         Ok(Stream::new(self, begun))
     }
 
@@ -163,7 +166,7 @@ impl Request {
             let now = Instant::now();
             let left = until.map(|until| until.saturating_duration_since(now));
             // A stream may go on as long as items come; only its reader knows.
-            let left = left.or(budget.filter(|_| shape == Shape::Value));
+            let left = left.into_iter().chain(budget.filter(|_| shape == Shape::Value)).min();
             let head = Head {
                 method: self.method.clone(),
                 shape,
@@ -179,7 +182,7 @@ impl Request {
                 }
                 Err(error) if is_leaving(&error) && tries > 1 => {
                     tries -= 1;
-                    wait_for_its_end(&connection, until);
+                    self.wait_for_its_end(&connection, until);
                 }
                 Err(error) => return Err(error),
             }
@@ -229,6 +232,20 @@ impl Request {
         task.map(|task| pass_on(&task.token)).into_iter().chain([pass_on(&self.token)]).collect()
     }
 
+    /// An app that is leaving holds its name until it closes the connection: only then another
+    /// instance can answer.
+    fn wait_for_its_end(&self, connection: &Connection, until: Option<Instant>) {
+        let most = Instant::now() + LEAVE_WAIT;
+        let until = until.map_or(most, |until| until.min(most));
+        let _place = current::block();
+        while !self.token.is_cancelled() && Instant::now() < until {
+            let turn = until.min(Instant::now() + CANCEL_TURN);
+            if connection.watch(turn, |machine| machine.is_closed()) {
+                return;
+            }
+        }
+    }
+
     /// What an end without a value says to a person.
     pub(super) fn failure(&self, outcome: Outcome, connection: &Connection) -> Error {
         match outcome {
@@ -260,7 +277,14 @@ impl Request {
                     None => Error::new(error.code(), text),
                 }
             }
-            Outcome::Unstarted(error) | Outcome::Lost(error) => {
+            Outcome::Unstarted(error) if error.code() == ErrorCode::Busy => error,
+            Outcome::Unstarted(error) => {
+                let text = format!("{self} was not started");
+                Error::new(ErrorCode::ConnectionLost, text)
+                    .hint("Nothing was done. Try again.")
+                    .because(error)
+            }
+            Outcome::Lost(error) => {
                 let text = format!("the connection to {} ended before {self} did", self.app);
                 Error::new(ErrorCode::ConnectionLost, text)
                     .hint(format!("It may have been worked on. See `mesh logs {}`.", self.app))
@@ -289,15 +313,6 @@ fn is_starting(connection: &Connection) -> bool {
 /// Whole milliseconds, rounded up: the app's clock never runs out before the caller's.
 fn millis_up(time: Duration) -> u64 {
     u64::try_from(time.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
-}
-
-/// An app that is leaving holds its name until it closes the connection: only then another
-/// instance can answer.
-fn wait_for_its_end(connection: &Connection, until: Option<Instant>) {
-    let most = Instant::now() + LEAVE_WAIT;
-    let until = until.map_or(most, |until| until.min(most));
-    let _place = current::block();
-    connection.watch(until, |machine| machine.is_closed());
 }
 
 impl std::fmt::Display for Request {

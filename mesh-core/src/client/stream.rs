@@ -103,6 +103,7 @@ impl<T> Stream<T> {
             if cancelled {
                 let text = format!("{} did not say that it stopped", self.request);
                 let error = Error::new(ErrorCode::NotResponding, text);
+                connection.abandon(*id);
                 return Arrival::End(Outcome::Failure(error));
             }
         }
@@ -117,7 +118,7 @@ impl<T> Stream<T> {
             {
                 None
             }
-            other => Some(self.request.failure(other, &self.begun.connection)),
+            other => Some(self.request.failure(other, &self.begun.connection).of_call()),
         }
     }
 }

@@ -6,9 +6,9 @@
 //! writes into the ledger, for the waiters of all processes, and wakes the one that started the
 //! child. It is not joined: it ends with the child, or with this process.
 
+use crate::runtime::thread;
 use std::io::{PipeReader, Read};
 use std::process::{Child, ExitStatus};
-use std::thread;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -50,14 +50,12 @@ impl Watch {
         let (give, take) = bounded::<(Child, ProcessId)>(1);
         let reporter = Reporter { home: home.clone(), name: name.clone(), wake };
         // The thread comes first: without it nobody would wait for the child's end.
-        thread::Builder::new()
-            .name("mesh-launch".to_owned())
-            .spawn(move || {
-                if let Ok((child, id)) = take.recv() {
-                    reporter.watch(child, &id, pipe);
-                }
-            })
-            .map_err(|error| failed("no thread can be made", error))?;
+        thread::spawn("mesh-launch".to_owned(), move || {
+            if let Ok((child, id)) = take.recv() {
+                reporter.watch(child, &id, pipe);
+            }
+        })
+        .map_err(|error| failed("no thread can be made", error))?;
         let program = detached.program.display();
         let child = detached
             .spawn(&ready)

@@ -12,9 +12,7 @@
 //! same: it ends, and makes room.
 
 use super::connection::Connection;
-
-/// Calls smaller than this are not counted while they wait: their number is bounded.
-const COUNTED: usize = 32 << 10;
+use crate::limits::LARGE_CALL;
 
 impl Connection {
     /// Bytes of the exchange's unfinished message changed.
@@ -25,10 +23,11 @@ impl Connection {
         }
     }
 
-    /// The arguments of a call are whole and wait for a handler.
+    /// The arguments of a call are whole and wait for a handler. Small ones are not counted: the
+    /// number of calls is bounded.
     pub(super) fn hold_whole(&mut self, id: u64, bytes: usize) {
         if let Some(exchange) = self.exchanges.get_mut(&id)
-            && bytes > COUNTED
+            && bytes > LARGE_CALL
         {
             self.wholes += bytes;
             exchange.whole = bytes;
@@ -67,7 +66,7 @@ impl Connection {
         for id in due {
             let room = self.parts + self.wholes < self.config.assembly;
             let Some(exchange) = self.exchanges.get_mut(&id) else { continue };
-            if exchange.unread > 0 || !(room || !moving) {
+            if exchange.unread > 0 || (!room && moving) {
                 continue;
             }
             moving = true;

@@ -11,11 +11,11 @@ use super::event::{Event, Outcome};
 use super::exchange::{Exchange, Outgoing};
 use crate::error::{Error, ErrorCode, Result};
 use crate::wire::decode::Decoder;
+use crate::wire::failure;
 use crate::wire::frame::{self, CONNECTION, ERROR, Kind};
 use crate::wire::hello::Hello;
 use crate::wire::open::Open;
 use crate::wire::preface::{self, PREFACE_LEN};
-use crate::wire::{codec, failure};
 
 /// Whether a producer may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -383,12 +383,6 @@ impl Connection {
     }
 
     // Inside.
-
-    pub(super) fn introduce(&mut self) {
-        self.output.extend_from_slice(&preface::OURS);
-        let body = codec::encode(&self.hello).unwrap_or_default();
-        frame::write(&mut self.output, Kind::Hello, 0, CONNECTION, &body);
-    }
 
     /// The peer's preface, byte by byte; `false` while it is incomplete or wrong.
     pub(super) fn meet(&mut self, input: &mut &[u8]) -> bool {

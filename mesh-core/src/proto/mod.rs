@@ -28,8 +28,13 @@ mod frames;
 mod output;
 
 #[cfg(test)]
+mod model;
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
 mod tests;
 
 pub use config::{Config, Patience, Role};
 pub use connection::{Connection, Flow};
 pub use event::{Event, Outcome};
+pub use output::refusal;

@@ -6,10 +6,37 @@ use super::credit::cost;
 use super::event::Event;
 use super::exchange::Outgoing;
 use crate::error::Error;
-use crate::wire::failure;
 use crate::wire::frame::{self, CONNECTION, Kind};
+use crate::wire::hello::Hello;
+use crate::wire::{codec, failure, preface};
+
+/// All that an acceptor says to a caller that it does not let in.
+#[must_use]
+pub fn refusal(hello: &Hello, error: &Error) -> Vec<u8> {
+    let mut output = Vec::new();
+    write_introduction(&mut output, hello);
+    write_go_away(&mut output, 0, error);
+    output
+}
+
+/// The preface and the hello.
+fn write_introduction(output: &mut Vec<u8>, hello: &Hello) {
+    output.extend_from_slice(&preface::OURS);
+    let body = codec::encode(hello).unwrap_or_default();
+    frame::write(output, Kind::Hello, 0, CONNECTION, &body);
+}
+
+fn write_go_away(output: &mut Vec<u8>, last: u64, error: &Error) {
+    let mut body = last.to_le_bytes().to_vec();
+    body.extend_from_slice(&failure::encode(error));
+    frame::write(output, Kind::GoAway, 0, CONNECTION, &body);
+}
 
 impl Connection {
+    pub(super) fn introduce(&mut self) {
+        write_introduction(&mut self.output, &self.hello);
+    }
+
     /// The bytes to write now, if any; `spare` is an empty buffer to go on with.
     pub fn poll_output(&mut self, spare: Vec<u8>) -> Option<Vec<u8>> {
         self.pump();
@@ -76,8 +103,6 @@ impl Connection {
     }
 
     pub(super) fn write_go_away(&mut self, last: u64, error: &Error) {
-        let mut body = last.to_le_bytes().to_vec();
-        body.extend_from_slice(&failure::encode(error));
-        frame::write(&mut self.output, Kind::GoAway, 0, CONNECTION, &body);
+        write_go_away(&mut self.output, last, error);
     }
 }

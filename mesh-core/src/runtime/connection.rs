@@ -52,6 +52,8 @@ struct Inner {
     writing: bool,
     /// The stream would take no more: the readiness set says when to go on.
     stalled: bool,
+    /// The stream is armed for reading, or somebody reads it and arms it after that.
+    reading: bool,
     /// Calls that wait for a handler.
     queued: usize,
     spare: Vec<u8>,
@@ -94,6 +96,7 @@ impl Connection {
             written: 0,
             writing: false,
             stalled: false,
+            reading: true,
             queued: 0,
             spare: Vec::new(),
             timer: None,
@@ -190,9 +193,21 @@ impl Connection {
             inner.tasks.remove(&id);
             inner.proto.end(id, result);
         });
+        let last_of_the_dead = {
+            let inner = self.inner.lock();
+            inner.gone && inner.tasks.is_empty()
+        };
         if let Some(engine) = self.engine.upgrade() {
+            if last_of_the_dead {
+                engine.forget(self);
+            }
             engine.task_ended();
         }
+    }
+
+    /// A handler has begun to work on a call with large arguments.
+    pub(crate) fn begun(self: &Arc<Self>, id: u64) {
+        self.command(|inner| inner.proto.begun(id));
     }
 
     pub(crate) fn item(self: &Arc<Self>, id: u64, body: Vec<u8>) -> Flow {
@@ -256,6 +271,7 @@ impl Connection {
     pub(crate) fn on_ready(self: &Arc<Self>, buffer: &mut [u8]) {
         let mut inner = self.inner.lock();
         inner.stalled = false;
+        inner.reading = true;
         let now = Instant::now();
         for _ in 0..READS_PER_TURN {
             if inner.proto.is_closed() || inner.proto.is_congested() {
@@ -302,7 +318,8 @@ impl Connection {
         let mut inner = self.inner.lock();
         let answer = give(&mut inner);
         let (mut inner, actions) = self.settle(inner);
-        if inner.stalled && !inner.gone {
+        let deaf = !inner.reading && !inner.proto.is_congested();
+        if (inner.stalled || deaf) && !inner.gone {
             self.arm(&mut inner);
         }
         drop(inner);
@@ -419,7 +436,8 @@ impl Connection {
 
     fn arm(&self, inner: &mut Inner) {
         let Some(engine) = self.engine.upgrade().filter(|_| !inner.gone) else { return };
-        let interest = Interest { read: !inner.proto.is_congested(), write: inner.stalled };
+        inner.reading = !inner.proto.is_congested();
+        let interest = Interest { read: inner.reading, write: inner.stalled };
         if let Err(error) = self.stream.arm(engine.readiness(), self.token, interest) {
             log::warn!(target: "mesh::connection", "cannot watch a connection: {error}");
         }

@@ -1,6 +1,6 @@
 //! What the running thread is serving: set around a handler, read by the calls that it makes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -16,12 +16,14 @@ pub(crate) struct Current {
     pub(crate) deadline: Option<Instant>,
     /// Told when the caller wants no more.
     pub(crate) token: CancelToken,
-    /// Whose pool the handler takes a place in.
-    pub(crate) engine: Arc<Engine>,
+    /// Whose pool the handler takes a place in; none if the app runs its handlers itself.
+    pub(crate) pool: Option<Arc<Engine>>,
 }
 
 thread_local! {
     static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+    /// The place is free already: a wait within a wait frees no other.
+    static BLOCKED: Cell<bool> = const { Cell::new(false) };
 }
 
 /// Runs `body` as the work of a task.
@@ -43,7 +45,8 @@ pub(crate) fn get() -> Option<Current> {
 
 /// A handler begins to wait inside the runtime: its place is free until the guard is dropped.
 pub(crate) fn block() -> Blocked {
-    let engine = CURRENT.with_borrow(|current| Some(Arc::clone(&current.as_ref()?.engine)));
+    let engine = CURRENT.with_borrow(|current| current.as_ref()?.pool.clone());
+    let engine = engine.filter(|_| !BLOCKED.replace(true));
     if let Some(engine) = &engine {
         engine.begin_block();
     }
@@ -56,6 +59,7 @@ pub(crate) struct Blocked(Option<Arc<Engine>>);
 impl Drop for Blocked {
     fn drop(&mut self) {
         if let Some(engine) = self.0.take() {
+            BLOCKED.set(false);
             engine.end_block();
         }
     }

@@ -208,6 +208,10 @@ impl Engine {
         };
         if self.sources.lock().len() > self.limits.connections {
             log::warn!(target: "mesh::engine", "refused pid {}: too many connections", peer.pid);
+            let text = format!("the app has {} connections already", self.limits.connections);
+            let farewell = proto::refusal(&self.hello.lock(), &Error::new(ErrorCode::Busy, text));
+            // A socket that has just been accepted takes it; if not, the end must do.
+            let _written = stream.write(&farewell);
             return;
         }
         if let Err(error) = self.connect(stream, peer, Role::Acceptor) {
@@ -254,10 +258,13 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes a connection that is over out of the table.
+    /// Takes a connection that is over out of the set, and out of the table once no handler works
+    /// for it any more: until then its tasks are shown and waited for.
     pub(crate) fn forget(&self, connection: &Arc<Connection>) {
         connection.stream().forget(&self.readiness);
-        self.sources.lock().remove(&connection.token());
+        if connection.tasks().is_empty() {
+            self.sources.lock().remove(&connection.token());
+        }
         self.tell();
     }
 
@@ -366,8 +373,10 @@ impl Engine {
 
     /// Queues the rest of a job that was parked.
     pub(crate) fn resume(self: &Arc<Self>, job: Job) {
-        let need = self.pool.resume(job);
-        self.meet(need);
+        // A job that comes too late is dropped, which ends its call.
+        if let Ok(need) = self.pool.resume(job) {
+            self.meet(need);
+        }
     }
 
     pub(crate) fn begin_block(self: &Arc<Self>) {

@@ -94,11 +94,17 @@ impl Pool {
         Ok(self.need(&mut state))
     }
 
-    /// Queues a job that has started before and was parked; it is never refused.
-    pub(crate) fn resume(&self, job: Job) -> Need {
+    /// Queues a job that has started before and was parked.
+    ///
+    /// # Errors
+    /// The job, when the pool is closed.
+    pub(crate) fn resume(&self, job: Job) -> Result<Need, Job> {
         let mut state = self.state.lock();
+        if state.closing {
+            return Err(job);
+        }
         state.queue.push_back(job);
-        self.need(&mut state)
+        Ok(self.need(&mut state))
     }
 
     /// Whether jobs wait that could run if a handler made room.

@@ -86,7 +86,7 @@ impl Home {
         self.run_dir().join(format!("{name}.sock"))
     }
 
-    /// `run/<name>.launch`: the launch ledger; its lock is beside it, with `.lock` appended.
+    /// `run/<name>.launch`: the launch ledger; its lock is beside it, `run/<name>.launch-lock`.
     #[must_use]
     pub fn ledger_path(&self, name: &AppName) -> PathBuf {
         self.run_dir().join(format!("{name}.launch"))

@@ -72,7 +72,7 @@ fn link_to(directory: &Path) -> Result<PathBuf> {
         let hint = "Have its owner remove it, or set MESH_HOME to a shorter path.";
         return Err(Error::new(ErrorCode::Refused, text).hint(hint));
     }
-    let link = private.join(format!("{:016x}", hash(directory.as_os_str().as_encoded_bytes())));
+    let link = private.join(format!("{:012x}", hash(directory.as_os_str().as_encoded_bytes())));
     match symlink(directory, &link) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
         made => made.map_err(failed)?,
@@ -85,11 +85,12 @@ fn link_to(directory: &Path) -> Result<PathBuf> {
     Ok(link)
 }
 
-/// FNV-1a, fixed for ever: it is part of the address.
+/// The low 48 bits of FNV-1a, fixed for ever: it is part of the address.
 fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
         (sum ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    })
+    });
+    hash & 0xffff_ffff_ffff
 }
 
 #[cfg(test)]

@@ -9,6 +9,9 @@ use crate::limits::CONTROL_BODY_MAX;
 use crate::value::Value;
 use crate::wire::codec;
 
+/// Bytes of the body: a goaway puts eight more before it.
+const BODY_MAX: usize = CONTROL_BODY_MAX - 8;
+
 /// Bytes of a message or a hint; longer ones are cut.
 const TEXT_MAX: usize = 8 << 10;
 
@@ -31,7 +34,7 @@ pub fn encode(error: &Error) -> Vec<u8> {
         hint: error.next_step().map(|hint| shortened(hint.to_owned())),
         details: error.data().cloned(),
     };
-    if let Some(body) = codec::encode(&failure).ok().filter(|body| body.len() <= CONTROL_BODY_MAX) {
+    if let Some(body) = codec::encode(&failure).ok().filter(|body| body.len() <= BODY_MAX) {
         return body;
     }
     failure.details = None;
@@ -89,7 +92,7 @@ mod tests {
     fn a_failure_always_fits_in_a_control_frame() {
         let error = Error::application("x".repeat(1 << 20)).details(vec![0u8; 1 << 20]);
         let body = encode(&error);
-        assert!(body.len() <= CONTROL_BODY_MAX);
+        assert!(body.len() <= BODY_MAX);
         assert!(decode(&body).data().is_none());
     }
 

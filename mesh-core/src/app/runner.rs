@@ -1,0 +1,57 @@
+//! [`Runner`]: where an app's handlers run: on the pool, or where its executor puts them.
+
+use std::sync::Arc;
+
+use crate::runtime::Engine;
+use crate::runtime::pool::Job;
+use crate::runtime::service::Work;
+
+/// Runs jobs where it likes: on the main loop of a GUI, say.
+pub(super) type Executor = Arc<dyn Fn(Job) + Send + Sync>;
+
+/// The place of an app's handlers. Whatever belongs to a handler goes there, its rest too.
+#[derive(Clone)]
+pub(super) struct Runner {
+    engine: Arc<Engine>,
+    executor: Option<Executor>,
+}
+
+impl Runner {
+    pub(super) fn new(engine: Arc<Engine>, executor: Option<Executor>) -> Self {
+        Self { engine, executor }
+    }
+
+    /// A call that has just arrived.
+    pub(super) fn work(&self, job: Job) -> Work {
+        match self.executor.clone() {
+            Some(executor) => Work::Now(Box::new(move || executor(job))),
+            None => Work::Pool(job),
+        }
+    }
+
+    /// The rest of a job goes on.
+    pub(super) fn resume(&self, job: Job) {
+        match &self.executor {
+            Some(executor) => executor(job),
+            None => self.engine.resume(job),
+        }
+    }
+
+    /// A job that the connection keeps, and that its workers hand back to where it belongs.
+    pub(super) fn parked(&self, job: Job) -> Job {
+        match self.executor.clone() {
+            Some(executor) => Box::new(move || executor(job)),
+            None => job,
+        }
+    }
+
+    /// The pool in which a handler takes a place, if it takes one there.
+    pub(super) fn pool(&self) -> Option<Arc<Engine>> {
+        self.executor.is_none().then(|| Arc::clone(&self.engine))
+    }
+
+    /// Whether others wait for the place that a long job holds.
+    pub(super) fn is_pressed(&self) -> bool {
+        self.executor.is_none() && self.engine.pool().is_pressed()
+    }
+}
