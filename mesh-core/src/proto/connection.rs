@@ -1,6 +1,7 @@
 //! The machine: what it holds, the commands, the clock.
 //!
-//! What frames do to it is in [`frames`](super::frames), what goes out in [`output`](super::output).
+//! What frames do to it is in [`frames`](super::frames), what goes out in
+//! [`output`](super::output), what large messages may hold in [`budget`](super::budget).
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
