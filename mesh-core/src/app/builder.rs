@@ -115,8 +115,8 @@ impl AppBuilder {
         self
     }
 
-    /// Hands every call, and the rest of every stream, to `executor`, which runs it where it likes: on the main loop of a GUI,
-    /// say. It must not block, and must run or drop every job; a dropped one fails its call. Jobs
+    /// Hands every call, and the rest of every stream, to `executor`, which runs it where it
+    /// likes: on the main loop of a GUI, say. It must not block, and must run or drop every job; a dropped one fails its call. Jobs
     /// that wait there are bounded by the calls that connections may have open.
     #[must_use]
     pub fn executor(

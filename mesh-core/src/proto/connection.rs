@@ -1,8 +1,8 @@
 //! The machine: what it holds, the commands, the clock.
 //!
-//! What frames do to it is in [`frames`](super::frames), what goes out in
-//! [`output`](super::output), what large messages may hold in [`budget`](super::budget).
-
+//! How the two ends meet is in [`handshake`](super::handshake), what frames do in
+//! [`frames`](super::frames), what goes out in [`output`](super::output), and what large messages
+//! may hold in [`budget`](super::budget).
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
@@ -16,7 +16,6 @@ use crate::wire::failure;
 use crate::wire::frame::{self, CONNECTION, ERROR, Kind};
 use crate::wire::hello::Hello;
 use crate::wire::open::Open;
-use crate::wire::preface::{self, PREFACE_LEN};
 
 /// Whether a producer may go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +61,7 @@ pub struct Connection {
     /// Bytes that were ever given out by [`poll_output`](Self::poll_output).
     pub(super) given: u64,
     pub(super) deadlines: Deadlines,
-    hello_deadline: Option<Instant>,
+    pub(super) hello_deadline: Option<Instant>,
     next_id: u64,
     pub(super) last_peer_id: u64,
     /// Exchanges that the peer opened and that have not ended.
@@ -384,43 +383,6 @@ impl Connection {
     }
 
     // Inside.
-
-    /// The peer's preface, byte by byte; `false` while it is incomplete or wrong.
-    pub(super) fn meet(&mut self, input: &mut &[u8]) -> bool {
-        let missing = PREFACE_LEN - self.preface.len();
-        let (front, rest) = input.split_at(missing.min(input.len()));
-        self.preface.extend_from_slice(front);
-        *input = rest;
-        let Ok(theirs) = <[u8; PREFACE_LEN]>::try_from(self.preface.as_slice()) else {
-            return false;
-        };
-        if front.is_empty() {
-            return true;
-        }
-        match preface::agree(theirs) {
-            Ok(_) => true,
-            Err(error) => {
-                if error.code() == ErrorCode::Version && self.role == Role::Acceptor {
-                    self.introduce();
-                }
-                self.fail(error);
-                false
-            }
-        }
-    }
-
-    pub(super) fn met(&mut self, peer: Hello) {
-        self.phase = Phase::Open;
-        self.deadlines.change(CONNECTION, self.hello_deadline.take(), None);
-        if self.role == Role::Acceptor {
-            self.introduce();
-        }
-        if let Some(error) = self.leaving.clone() {
-            self.write_go_away(self.last_peer_id, &error);
-        }
-        self.events.push_back(Event::Connected(peer.clone()));
-        self.peer = Some(peer);
-    }
 
     /// Sets the deadline of an own exchange by what is known of the peer.
     pub(super) fn arm(&mut self, id: u64, now: Instant) {

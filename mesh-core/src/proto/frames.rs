@@ -14,9 +14,8 @@ use super::event::{Event, Outcome};
 use super::exchange::Exchange;
 use crate::error::{Error, ErrorCode, Result};
 use crate::wire::frame::{CONNECTION, CRITICAL, ERROR, Frame, Header, Kind, MORE};
-use crate::wire::hello::Hello;
 use crate::wire::open::Open;
-use crate::wire::{codec, failure, frame};
+use crate::wire::{failure, frame};
 
 impl Connection {
     /// Takes bytes as they came. A peer that breaks a rule ends the connection, with an event.
@@ -65,31 +64,6 @@ impl Connection {
             Kind::Pong => Ok(()),
             Kind::GoAway => self.on_go_away(&body),
         }
-    }
-
-    fn on_hello(&mut self, now: Instant, body: &[u8]) -> Result<()> {
-        if self.phase != Phase::Meeting {
-            return Err(broken("a second hello"));
-        }
-        let hello = codec::decode::<Hello>(body)
-            .map_err(|error| broken(format!("the hello cannot be read: {error}")))?;
-        let ready = hello.ready;
-        self.met(hello);
-        if !ready {
-            self.rearm(now);
-        }
-        Ok(())
-    }
-
-    fn on_ready(&mut self, now: Instant) -> Result<()> {
-        let Some(peer) = self.peer.as_mut().filter(|_| self.role == Role::Initiator) else {
-            return Err(broken("a ready frame from the side that connected"));
-        };
-        if !std::mem::replace(&mut peer.ready, true) {
-            self.rearm(now);
-            self.events.push_back(Event::PeerReady);
-        }
-        Ok(())
     }
 
     fn on_open(&mut self, now: Instant, header: Header, body: Vec<u8>) -> Result<()> {
@@ -294,21 +268,12 @@ impl Connection {
             self.end(id, Err(&Error::new(ErrorCode::TooLarge, text)));
         }
     }
-
-    /// The peer's readiness is known better: deadlines of calls that wait for it move.
-    fn rearm(&mut self, now: Instant) {
-        let mine: Vec<u64> =
-            self.exchanges.iter().filter(|(_, e)| e.mine).map(|(id, _)| *id).collect();
-        for id in mine {
-            self.arm(id, now);
-        }
-    }
 }
 
 fn concerns_exchange(kind: Kind) -> bool {
     !matches!(kind, Kind::Hello | Kind::Ready | Kind::Ping | Kind::Pong | Kind::GoAway)
 }
 
-fn broken(text: impl Into<String>) -> Error {
+pub(super) fn broken(text: impl Into<String>) -> Error {
     Error::new(ErrorCode::Protocol, text)
 }

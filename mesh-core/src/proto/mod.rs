@@ -25,6 +25,7 @@ mod deadlines;
 mod event;
 mod exchange;
 mod frames;
+mod handshake;
 mod output;
 
 #[cfg(test)]

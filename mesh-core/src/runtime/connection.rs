@@ -12,6 +12,7 @@ use std::time::Instant;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::engine::Engine;
+use super::outbox::Outbox;
 use super::pool::Job;
 use super::slot::Slot;
 use super::task::{Exchange, Request, Task};
@@ -24,9 +25,6 @@ use crate::wire::open::Open;
 
 /// Reads in one turn before other connections have theirs; each is up to a buffer long.
 const READS_PER_TURN: usize = 16;
-
-/// Buffers up to this size are kept for the next write.
-const KEPT_BUFFER: usize = 16 << 10;
 
 /// A connection of an engine.
 pub(crate) struct Connection {
@@ -43,20 +41,11 @@ struct Inner {
     slots: HashMap<u64, Arc<Slot>>,
     /// The exchanges that we serve.
     tasks: HashMap<u64, Serving>,
-    /// What a write left over; nothing else is written before it.
-    unsent: Vec<u8>,
-    sent: usize,
-    /// Bytes that the stream has taken so far.
-    written: u64,
-    /// A thread is writing; it takes along what others add.
-    writing: bool,
-    /// The stream would take no more: the readiness set says when to go on.
-    stalled: bool,
+    outbox: Outbox,
     /// The stream is armed for reading, or somebody reads it and arms it after that.
     reading: bool,
     /// Calls that wait for a handler.
     queued: usize,
-    spare: Vec<u8>,
     timer: Option<Instant>,
     session: u64,
     /// Who waits for the hello.
@@ -91,14 +80,9 @@ impl Connection {
             proto,
             slots: HashMap::new(),
             tasks: HashMap::new(),
-            unsent: Vec::new(),
-            sent: 0,
-            written: 0,
-            writing: false,
-            stalled: false,
+            outbox: Outbox::default(),
             reading: true,
             queued: 0,
-            spare: Vec::new(),
             timer: None,
             session,
             watchers: Vec::new(),
@@ -143,7 +127,7 @@ impl Connection {
     /// Whether nothing is being served but `tasks` tasks, and all that was said has been written.
     pub(crate) fn is_drained(&self, tasks: usize) -> bool {
         let inner = self.inner.lock();
-        let written = inner.unsent.is_empty() && !inner.writing && !inner.proto.has_output();
+        let written = inner.outbox.is_empty() && !inner.proto.has_output();
         inner.proto.is_closed() || (inner.proto.serving() <= tasks && written)
     }
 
@@ -270,7 +254,7 @@ impl Connection {
     /// Reads and writes what is possible now, re-arms, and acts on what came.
     pub(crate) fn on_ready(self: &Arc<Self>, buffer: &mut [u8]) {
         let mut inner = self.inner.lock();
-        inner.stalled = false;
+        inner.outbox.resume();
         inner.reading = true;
         let now = Instant::now();
         for _ in 0..READS_PER_TURN {
@@ -319,7 +303,7 @@ impl Connection {
         let answer = give(&mut inner);
         let (mut inner, actions) = self.settle(inner);
         let deaf = !inner.reading && !inner.proto.is_congested();
-        if (inner.stalled || deaf) && !inner.gone {
+        if (inner.outbox.is_stalled() || deaf) && !inner.gone {
             self.arm(&mut inner);
         }
         drop(inner);
@@ -337,36 +321,24 @@ impl Connection {
             while let Some(event) = inner.proto.poll_event() {
                 self.note(&mut inner, event, &mut actions);
             }
-            if inner.writing || inner.stalled || inner.gone {
+            if inner.gone {
                 break;
             }
-            let Some(bytes) = inner.next_bytes() else { break };
-            inner.writing = true;
-            let written = MutexGuard::unlocked(&mut inner, || self.write(&bytes));
-            inner.writing = false;
-            inner.wrote(bytes, written);
+            let Inner { outbox, proto, .. } = &mut *inner;
+            let Some(batch) = outbox.begin(proto) else { break };
+            let (end, result) = MutexGuard::unlocked(&mut inner, || batch.write(&self.stream));
+            inner.outbox.done(batch, end);
+            if let Err(error) = result {
+                inner.fail(error);
+            }
         }
         self.set_timer(&mut inner);
-        if inner.proto.is_closed() && !inner.writing && !inner.gone {
+        if inner.proto.is_closed() && !inner.outbox.is_writing() && !inner.gone {
             // What the socket did not take of the farewell is not waited for.
             inner.gone = true;
             self.stream.shutdown();
         }
         (inner, actions)
-    }
-
-    /// Writes what the stream takes; answers how far it came, and why no further.
-    fn write(&self, outbox: &Outbox) -> (usize, io::Result<()>) {
-        let mut done = outbox.start;
-        while let Some(rest) = outbox.bytes.get(done..).filter(|rest| !rest.is_empty()) {
-            match self.stream.write(rest) {
-                Ok(0) => return (done, Err(ErrorKind::WriteZero.into())),
-                Ok(length) => done += length,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => return (done, Err(error)),
-            }
-        }
-        (done, Ok(()))
     }
 
     fn note(self: &Arc<Self>, inner: &mut Inner, event: Event, actions: &mut Vec<Action>) {
@@ -437,7 +409,7 @@ impl Connection {
     fn arm(&self, inner: &mut Inner) {
         let Some(engine) = self.engine.upgrade().filter(|_| !inner.gone) else { return };
         inner.reading = !inner.proto.is_congested();
-        let interest = Interest { read: inner.reading, write: inner.stalled };
+        let interest = Interest { read: inner.reading, write: inner.outbox.is_stalled() };
         if let Err(error) = self.stream.arm(engine.readiness(), self.token, interest) {
             log::warn!(target: "mesh::connection", "cannot watch a connection: {error}");
         }
@@ -473,51 +445,17 @@ impl Connection {
     }
 }
 
-/// Bytes on their way and how many of them have gone.
-struct Outbox {
-    bytes: Vec<u8>,
-    start: usize,
-}
-
 impl Inner {
-    fn next_bytes(&mut self) -> Option<Outbox> {
-        if !self.unsent.is_empty() {
-            let bytes = std::mem::take(&mut self.unsent);
-            return Some(Outbox { bytes, start: std::mem::take(&mut self.sent) });
-        }
-        let spare = std::mem::take(&mut self.spare);
-        let bytes = self.proto.poll_output(spare)?;
-        Some(Outbox { bytes, start: 0 })
-    }
-
     fn close(&mut self, error: Error) {
-        self.proto.handle_close(error, self.written);
+        self.proto.handle_close(error, self.outbox.written);
     }
 
     /// The stream broke. Bytes that the peer has certainly not read count as not written: what
     /// they asked for was never started.
     fn fail(&mut self, error: io::Error) {
-        self.written = self.written.saturating_sub(Stream::unread(&error));
+        let read = self.outbox.written.saturating_sub(Stream::unread(&error));
         let lost = Error::new(ErrorCode::ConnectionLost, "the peer is gone").source(error);
-        self.close(lost);
-    }
-
-    fn wrote(&mut self, outbox: Outbox, (done, result): (usize, io::Result<()>)) {
-        let Outbox { mut bytes, start } = outbox;
-        self.written += (done - start) as u64;
-        match result {
-            Ok(()) if done < bytes.len() => {
-                self.unsent = bytes;
-                self.sent = done;
-                self.stalled = true;
-            }
-            Ok(()) => {
-                bytes.clear();
-                bytes.shrink_to(KEPT_BUFFER);
-                self.spare = bytes;
-            }
-            Err(error) => self.fail(error),
-        }
+        self.proto.handle_close(lost, read);
     }
 
     fn tell_watchers(&mut self) {

@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
@@ -12,33 +11,28 @@ use parking_lot::{Condvar, Mutex};
 use super::connection::Connection;
 use super::pool::{Job, Need, Pool};
 use super::service::{NoService, Service, Work};
+use super::source::Source;
 use super::task::{Request, Task};
 use super::timers::Timers;
 use super::{thread, worker};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::Limits;
-use crate::proto::{self, Role};
-use crate::sys::readiness::{Interest, Readiness};
-use crate::sys::watch::Watch;
-use crate::transport::{Listener, Peer, Stream};
+use crate::sys::readiness::Readiness;
 use crate::wire::hello::Hello;
-
-/// Connections accepted in one turn before others have theirs.
-const ACCEPTS_PER_TURN: usize = 64;
 
 /// The threads and connections of one app, or of one client.
 pub(crate) struct Engine {
-    readiness: Readiness,
+    pub(super) readiness: Readiness,
     pool: Pool,
     pub(crate) limits: Limits,
     service: OnceLock<Arc<dyn Service>>,
     /// How this side introduces itself; `ready` follows the app.
-    hello: Mutex<Hello>,
-    sources: Mutex<HashMap<u64, Source>>,
+    pub(super) hello: Mutex<Hello>,
+    pub(super) sources: Mutex<HashMap<u64, Source>>,
     /// Why nothing more is started, once the app is leaving.
-    leaving: OnceLock<Error>,
+    pub(super) leaving: OnceLock<Error>,
     timers: Mutex<Timers>,
-    next_token: AtomicU64,
+    pub(super) next_token: AtomicU64,
     /// Workers ever started, for their names.
     born: AtomicUsize,
     /// The process that made this: a fork's copy has no threads.
@@ -48,19 +42,6 @@ pub(crate) struct Engine {
     changed: Condvar,
     /// Somebody waits for changes.
     watched: AtomicUsize,
-}
-
-#[derive(Clone)]
-enum Source {
-    Listener(Arc<Listener>),
-    Connection(Arc<Connection>),
-    Watch(Arc<Watched>),
-}
-
-/// A directory that is watched, and what to do when something was removed from it.
-struct Watched {
-    watch: Watch,
-    act: Box<dyn Fn() + Send + Sync>,
 }
 
 impl Engine {
@@ -119,161 +100,6 @@ impl Engine {
 
     pub(crate) fn threads(&self) -> usize {
         self.pool.threads()
-    }
-
-    // Sources.
-
-    /// Serves the connections that come to a listener.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub(crate) fn listen(self: &Arc<Self>, listener: Arc<Listener>) -> io::Result<()> {
-        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
-        listener.watch(&self.readiness, token)?;
-        self.sources.lock().insert(token, Source::Listener(Arc::clone(&listener)));
-        listener.arm(&self.readiness, token)?;
-        self.ensure_worker()
-    }
-
-    /// Nobody is accepted any more, and nothing is watched; who waited to be is told by the kernel.
-    pub(crate) fn unlisten(&self) {
-        self.sources.lock().retain(|_, source| match source {
-            Source::Listener(listener) => {
-                listener.forget(&self.readiness);
-                false
-            }
-            Source::Watch(_) => false,
-            Source::Connection(_) => true,
-        });
-    }
-
-    /// Takes a connected stream in.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub(crate) fn connect(
-        self: &Arc<Self>,
-        stream: Stream,
-        peer: Peer,
-        role: Role,
-    ) -> io::Result<Arc<Connection>> {
-        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
-        let mut hello = self.hello.lock().clone();
-        hello.session = random();
-        let session = hello.session;
-        let now = Instant::now();
-        let proto = proto::Connection::new(role, (&self.limits).into(), hello, now);
-        stream.watch(&self.readiness, token)?;
-        let connection = Arc::new(Connection::new(self, token, (stream, peer), proto, session));
-        self.sources.lock().insert(token, Source::Connection(Arc::clone(&connection)));
-        if self.hello.lock().ready {
-            // The app may have become ready between the hello and the entry in the table.
-            connection.set_ready();
-        }
-        if let Some(error) = self.leaving.get().filter(|_| role == Role::Acceptor) {
-            connection.go_away(error);
-        }
-        self.ensure_worker()?;
-        connection.begin();
-        Ok(connection)
-    }
-
-    /// Accepts who waits. Runs on a worker.
-    pub(super) fn accept(self: &Arc<Self>, listener: &Listener, token: u64) {
-        for _ in 0..ACCEPTS_PER_TURN {
-            match listener.accept() {
-                Ok(Some(stream)) => self.admit(stream),
-                Ok(None) => break,
-                Err(error) => {
-                    // No descriptors, most likely: try again when something has been closed.
-                    log::warn!(target: "mesh::engine", "cannot accept: {error}");
-                    self.add_timer(Instant::now() + Duration::from_millis(100), token);
-                    return;
-                }
-            }
-        }
-        if let Err(error) = listener.arm(&self.readiness, token) {
-            log::error!(target: "mesh::engine", "cannot watch the listener: {error}");
-        }
-    }
-
-    fn admit(self: &Arc<Self>, stream: Stream) {
-        let peer = match stream.peer() {
-            Ok(peer) if Stream::is_own(peer) => peer,
-            Ok(peer) => {
-                log::warn!(target: "mesh::engine", "refused user {} (pid {})", peer.uid, peer.pid);
-                return;
-            }
-            Err(_) => return,
-        };
-        if self.sources.lock().len() > self.limits.connections {
-            log::warn!(target: "mesh::engine", "refused pid {}: too many connections", peer.pid);
-            let text = format!("the app has {} connections already", self.limits.connections);
-            let farewell = proto::refusal(&self.hello.lock(), &Error::new(ErrorCode::Busy, text));
-            // A socket that has just been accepted takes it; if not, the end must do.
-            let _written = stream.write(&farewell);
-            return;
-        }
-        if let Err(error) = self.connect(stream, peer, Role::Acceptor) {
-            log::warn!(target: "mesh::engine", "cannot serve a connection: {error}");
-        }
-    }
-
-    /// Works on the source with this token. Runs on a worker.
-    pub(super) fn on_source(self: &Arc<Self>, token: u64, buffer: &mut [u8]) {
-        let source = self.sources.lock().get(&token).cloned();
-        match source {
-            Some(Source::Connection(connection)) => connection.on_ready(buffer),
-            Some(Source::Listener(listener)) => self.accept(&listener, token),
-            Some(Source::Watch(watched)) => {
-                watched.watch.drain();
-                let read = Interest { read: true, write: false };
-                if let Err(error) = self.readiness.arm(&watched.watch, token, read) {
-                    log::warn!(target: "mesh::engine", "cannot go on watching: {error}");
-                }
-                (watched.act)();
-            }
-            None => {}
-        }
-    }
-
-    /// Acts on removals from a directory, instead of any that was watched before. `act` runs on a
-    /// worker and must be short.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub(crate) fn watch(
-        &self,
-        directory: &Path,
-        act: impl Fn() + Send + Sync + 'static,
-    ) -> io::Result<()> {
-        let watch = Watch::removals(directory)?;
-        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
-        self.readiness.add(&watch, token)?;
-        self.readiness.arm(&watch, token, Interest { read: true, write: false })?;
-        let watched = Source::Watch(Arc::new(Watched { watch, act: Box::new(act) }));
-        let mut sources = self.sources.lock();
-        sources.retain(|_, source| !matches!(source, Source::Watch(_)));
-        sources.insert(token, watched);
-        Ok(())
-    }
-
-    /// Takes a connection that is over out of the set, and out of the table once no handler works
-    /// for it any more: until then its tasks are shown and waited for.
-    pub(crate) fn forget(&self, connection: &Arc<Connection>) {
-        connection.stream().forget(&self.readiness);
-        if connection.tasks().is_empty() {
-            self.sources.lock().remove(&connection.token());
-        }
-        self.tell();
-    }
-
-    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
-        let connection = |source: &Source| match source {
-            Source::Connection(connection) => Some(Arc::clone(connection)),
-            Source::Listener(_) | Source::Watch(_) => None,
-        };
-        self.sources.lock().values().filter_map(connection).collect()
     }
 
     /// Answers calls from now on, on every connection.
@@ -401,7 +227,7 @@ impl Engine {
     }
 
     /// A connection needs somebody to read it: starts the first worker.
-    fn ensure_worker(self: &Arc<Self>) -> io::Result<()> {
+    pub(super) fn ensure_worker(self: &Arc<Self>) -> io::Result<()> {
         if self.pool.threads() == 0 && self.pool.add_thread() {
             self.start_worker()?;
         }

@@ -1,0 +1,186 @@
+//! What an engine watches: its listener, its connections, a directory; how each comes and goes.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use super::connection::Connection;
+use super::engine::{Engine, random};
+use crate::error::{Error, ErrorCode};
+use crate::proto::{self, Role};
+use crate::sys::readiness::Interest;
+use crate::sys::watch::Watch;
+use crate::transport::{Listener, Peer, Stream};
+
+/// Connections accepted in one turn before others have theirs.
+const ACCEPTS_PER_TURN: usize = 64;
+
+#[derive(Clone)]
+pub(super) enum Source {
+    Listener(Arc<Listener>),
+    Connection(Arc<Connection>),
+    Watch(Arc<Watched>),
+}
+
+/// A directory that is watched, and what to do when something was removed from it.
+pub(super) struct Watched {
+    watch: Watch,
+    act: Box<dyn Fn() + Send + Sync>,
+}
+
+impl Engine {
+    /// Serves the connections that come to a listener.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn listen(self: &Arc<Self>, listener: Arc<Listener>) -> io::Result<()> {
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        listener.watch(&self.readiness, token)?;
+        self.sources.lock().insert(token, Source::Listener(Arc::clone(&listener)));
+        listener.arm(&self.readiness, token)?;
+        self.ensure_worker()
+    }
+
+    /// Nobody is accepted any more, and nothing is watched; who waited to be is told by the kernel.
+    pub(crate) fn unlisten(&self) {
+        self.sources.lock().retain(|_, source| match source {
+            Source::Listener(listener) => {
+                listener.forget(&self.readiness);
+                false
+            }
+            Source::Watch(_) => false,
+            Source::Connection(_) => true,
+        });
+    }
+
+    /// Takes a connected stream in.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn connect(
+        self: &Arc<Self>,
+        stream: Stream,
+        peer: Peer,
+        role: Role,
+    ) -> io::Result<Arc<Connection>> {
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        let mut hello = self.hello.lock().clone();
+        hello.session = random();
+        let session = hello.session;
+        let now = Instant::now();
+        let proto = proto::Connection::new(role, (&self.limits).into(), hello, now);
+        stream.watch(&self.readiness, token)?;
+        let connection = Arc::new(Connection::new(self, token, (stream, peer), proto, session));
+        self.sources.lock().insert(token, Source::Connection(Arc::clone(&connection)));
+        if self.hello.lock().ready {
+            // The app may have become ready between the hello and the entry in the table.
+            connection.set_ready();
+        }
+        if let Some(error) = self.leaving.get().filter(|_| role == Role::Acceptor) {
+            connection.go_away(error);
+        }
+        self.ensure_worker()?;
+        connection.begin();
+        Ok(connection)
+    }
+
+    /// Accepts who waits. Runs on a worker.
+    pub(super) fn accept(self: &Arc<Self>, listener: &Listener, token: u64) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            match listener.accept() {
+                Ok(Some(stream)) => self.admit(stream),
+                Ok(None) => break,
+                Err(error) => {
+                    // No descriptors, most likely: try again when something has been closed.
+                    log::warn!(target: "mesh::engine", "cannot accept: {error}");
+                    self.add_timer(Instant::now() + Duration::from_millis(100), token);
+                    return;
+                }
+            }
+        }
+        if let Err(error) = listener.arm(&self.readiness, token) {
+            log::error!(target: "mesh::engine", "cannot watch the listener: {error}");
+        }
+    }
+
+    fn admit(self: &Arc<Self>, stream: Stream) {
+        let peer = match stream.peer() {
+            Ok(peer) if Stream::is_own(peer) => peer,
+            Ok(peer) => {
+                log::warn!(target: "mesh::engine", "refused user {} (pid {})", peer.uid, peer.pid);
+                return;
+            }
+            Err(_) => return,
+        };
+        if self.sources.lock().len() > self.limits.connections {
+            log::warn!(target: "mesh::engine", "refused pid {}: too many connections", peer.pid);
+            let text = format!("the app has {} connections already", self.limits.connections);
+            let farewell = proto::refusal(&self.hello.lock(), &Error::new(ErrorCode::Busy, text));
+            // A socket that has just been accepted takes it; if not, the end must do.
+            let _written = stream.write(&farewell);
+            return;
+        }
+        if let Err(error) = self.connect(stream, peer, Role::Acceptor) {
+            log::warn!(target: "mesh::engine", "cannot serve a connection: {error}");
+        }
+    }
+
+    /// Works on the source with this token. Runs on a worker.
+    pub(super) fn on_source(self: &Arc<Self>, token: u64, buffer: &mut [u8]) {
+        let source = self.sources.lock().get(&token).cloned();
+        match source {
+            Some(Source::Connection(connection)) => connection.on_ready(buffer),
+            Some(Source::Listener(listener)) => self.accept(&listener, token),
+            Some(Source::Watch(watched)) => {
+                watched.watch.drain();
+                let read = Interest { read: true, write: false };
+                if let Err(error) = self.readiness.arm(&watched.watch, token, read) {
+                    log::warn!(target: "mesh::engine", "cannot go on watching: {error}");
+                }
+                (watched.act)();
+            }
+            None => {}
+        }
+    }
+
+    /// Acts on removals from a directory, instead of any that was watched before. `act` runs on a
+    /// worker and must be short.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn watch(
+        &self,
+        directory: &Path,
+        act: impl Fn() + Send + Sync + 'static,
+    ) -> io::Result<()> {
+        let watch = Watch::removals(directory)?;
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        self.readiness.add(&watch, token)?;
+        self.readiness.arm(&watch, token, Interest { read: true, write: false })?;
+        let watched = Source::Watch(Arc::new(Watched { watch, act: Box::new(act) }));
+        let mut sources = self.sources.lock();
+        sources.retain(|_, source| !matches!(source, Source::Watch(_)));
+        sources.insert(token, watched);
+        Ok(())
+    }
+
+    /// Takes a connection that is over out of the set, and out of the table once no handler works
+    /// for it any more: until then its tasks are shown and waited for.
+    pub(crate) fn forget(&self, connection: &Arc<Connection>) {
+        connection.stream().forget(&self.readiness);
+        if connection.tasks().is_empty() {
+            self.sources.lock().remove(&connection.token());
+        }
+        self.tell();
+    }
+
+    pub(crate) fn connections(&self) -> Vec<Arc<Connection>> {
+        let connection = |source: &Source| match source {
+            Source::Connection(connection) => Some(Arc::clone(connection)),
+            Source::Listener(_) | Source::Watch(_) => None,
+        };
+        self.sources.lock().values().filter_map(connection).collect()
+    }
+}
