@@ -116,8 +116,9 @@ impl AppBuilder {
     }
 
     /// Hands every call, and the rest of every stream, to `executor`, which runs it where it
-    /// likes: on the main loop of a GUI, say. It must not block, and must run or drop every job; a dropped one fails its call. Jobs
-    /// that wait there are bounded by the calls that connections may have open.
+    /// likes: on the main loop of a GUI, say. It must not block, and must run or drop every job; a
+    /// dropped one fails its call. Jobs that wait there are bounded by the calls that connections
+    /// may have open.
     #[must_use]
     pub fn executor(
         mut self,

@@ -3,6 +3,7 @@
 //! How the two ends meet is in [`handshake`](super::handshake), what frames do in
 //! [`frames`](super::frames), what goes out in [`output`](super::output), and what large messages
 //! may hold in [`budget`](super::budget).
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Instant;
 
