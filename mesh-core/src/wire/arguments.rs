@@ -11,7 +11,7 @@
 //! So `(1, 2)` is two arguments, `vec![1, 2]` is one that is a list, and `(vec![1, 2],)` too.
 //!
 //! A tuple's MessagePack form is the array of the positional arguments and a struct's the map of
-//! the named ones, so all that has to be found out is which of them a value is: [`Probe`] lets
+//! the named ones, so all that has to be found out is which of them a value is: a probe lets
 //! the value begin to describe itself and stops it at the first word.
 
 use std::fmt;

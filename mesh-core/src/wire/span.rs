@@ -28,7 +28,7 @@ pub fn array(bytes: &[u8]) -> Result<(usize, &[u8])> {
     container(bytes, "an array", [0x90, 0xdc, 0xdd])
 }
 
-/// As [`array`], for a map: how many pairs it has.
+/// As [`array()`], for a map: how many pairs it has.
 ///
 /// # Errors
 /// `bad_value` when the bytes do not begin with a map.
