@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use mesh_core::{ErrorCode, Value};
 
+use crate::support::programs::program;
 use crate::support::wait::SOON;
 use crate::support::{Home, Proc, eventually, pause};
 
@@ -111,4 +112,13 @@ fn a_second_serve_of_a_name_says_who_runs() {
     home.mesh(&["serve", "mine", "--method", "no-command"]).exits(2);
     home.mesh(&["serve", "mine", "--method", "mesh.ping=echo 1"]);
     assert!(home.registry().entry(&crate::support::home::app_name("mine")).unwrap().is_none());
+}
+
+#[test]
+fn a_served_command_that_calls_its_own_app_ends_with_the_circle_named() {
+    let home = Home::new();
+    let again = format!("again='{}' call shell again", program("mesh").display());
+    serve(&home, &[&again]);
+    let call = home.mesh(&["call", "shell", "again"]).exits(1).prints("");
+    assert!(call.stderr.contains("shell -> mesh -> shell"), "{call}");
 }

@@ -71,7 +71,7 @@ impl Shell {
         args: &Args,
         each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let running = Running::start(self.prepared(args)?)?;
+        let running = Running::start(self.prepared(args, context.call_path())?)?;
         let _guard = context.cancel_token().on_cancel(running.waker());
         let ended = running.watch(|| context.is_cancelled(), each)?;
         if context.is_cancelled() {
@@ -80,13 +80,17 @@ impl Shell {
         if ended.status.success() { Ok(()) } else { Err(failed(ended.status, &ended.stderr)) }
     }
 
-    fn prepared(&self, args: &Args) -> Result<Command> {
+    fn prepared(&self, args: &Args, path: &[String]) -> Result<Command> {
         let mut command = Command::new("sh");
         command.arg("-c").arg(&self.command).arg(&self.app);
         command.args(args.positional.iter().map(argument::to_text));
         for name in &self.hidden {
             command.env_remove(name);
         }
+        // Calls that the command makes know where they come from, so a circle of them ends.
+        command.env("MESH_CALL_PATH", path.join(","));
+        // The launcher's pipe is this process's, not the command's.
+        command.env_remove("MESH_READY_FD");
         for (name, value) in variables(args)? {
             command.env(name, value);
         }
@@ -152,7 +156,7 @@ mod tests {
     #[test]
     fn a_null_character_is_a_bad_argument() {
         let shell = Shell::new("greeter", "true");
-        let command = shell.prepared(&Args::new().with("a\0b")).unwrap();
+        let command = shell.prepared(&Args::new().with("a\0b"), &[]).unwrap();
         assert_eq!(Running::start(command).err().unwrap().code(), ErrorCode::BadArguments);
     }
 
@@ -160,7 +164,7 @@ mod tests {
     fn a_command_sees_its_name_and_arguments_and_fails_with_its_last_lines() {
         let shell = Shell::new("greeter", "echo \"no $1 and $MESH_ARG_CUP for $0\" >&2; exit 3");
         let args = Args::new().with("tea").with_named("cup", Value::List(vec![1.into()]));
-        let running = Running::start(shell.prepared(&args).unwrap()).unwrap();
+        let running = Running::start(shell.prepared(&args, &[]).unwrap()).unwrap();
         let ended = running.watch(|| false, |_| Ok(())).unwrap();
         let error = failed(ended.status, &ended.stderr);
         let told = "the command exited with status 3: no tea and [1] for greeter";
