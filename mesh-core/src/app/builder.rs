@@ -158,6 +158,7 @@ impl AppBuilder {
             session: 0,
             ready: false,
             ready_timeout_ms: ready.and_then(|time| u64::try_from(time.as_millis()).ok()),
+            stop_grace_ms: u64::try_from(self.limits.stop_grace.as_millis()).ok(),
         }
     }
 }

@@ -71,6 +71,7 @@ fn the_documented_hello_introduces_the_calculator() {
         session: 0x0123_4567_89ab_cdef,
         ready: true,
         ready_timeout_ms: None,
+        stop_grace_ms: None,
     };
     assert_eq!(hello, told);
     assert_eq!(codec::encode(&told).unwrap(), body);

@@ -27,6 +27,10 @@ pub struct Hello {
     pub ready: bool,
     /// How long the app may take to become ready, in milliseconds; 10 s if it does not say.
     pub ready_timeout_ms: Option<u64>,
+    /// How long calls in flight may go on when the app is asked to stop, in milliseconds; 5 s if it
+    /// does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stop_grace_ms: Option<u64>,
 }
 
 impl Hello {
