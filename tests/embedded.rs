@@ -1,10 +1,13 @@
 //! An app inside the test's own process: what a program sees that links the library.
 
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, RwLock};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use mesh_core::{App, CancelToken, Claim, Error, ErrorCode, Home as Place, Limits, Result, Value};
+use mesh_core::{
+    App, CancelToken, Claim, Context, Error, ErrorCode, Home as Place, Limits, Result, Sink, Value,
+};
 
 use crate::call::code;
 use crate::support::wait::SOON;
@@ -128,6 +131,123 @@ fn how_a_handlers_own_call_ended_is_its_failure_not_its_callers_connection() {
 }
 
 #[test]
+fn many_more_callers_than_threads_of_a_handler_that_calls_its_own_app_are_all_served() {
+    let home = Home::new();
+    let mut limits = Limits::default();
+    (limits.handlers, limits.threads) = (4, 12);
+    let builder = App::builder("one").home(home.core()).unregistered().limits(limits);
+    let Claim::Primary(app) = builder.try_claim().unwrap() else { panic!("the name is taken") };
+    let me = app.client();
+    app.expose("inner", [], || 1).unwrap();
+    app.expose("outer", [], move || me.call::<i64>("one", "inner", ())).unwrap();
+    app.ready().unwrap();
+    let client = home.client();
+    thread::scope(|scope| {
+        let calls: Vec<_> =
+            (0..100).map(|_| scope.spawn(|| client.call::<i64>("one", "outer", ()))).collect();
+        for call in calls {
+            assert_eq!(call.join().unwrap().unwrap(), 1);
+        }
+    });
+}
+
+#[test]
+fn a_client_of_an_app_that_has_stopped_says_so_at_once() {
+    let home = Home::new();
+    let other = App::builder("two").home(home.core()).unregistered();
+    let Claim::Primary(other) = other.try_claim().unwrap() else { panic!("the name is taken") };
+    other.ready().unwrap();
+    let app = claimed(&home);
+    app.ready().unwrap();
+    let client = app.client();
+    assert!(client.call::<bool>("two", "mesh.ping", ()).unwrap());
+    drop(app);
+    let begun = Instant::now();
+    client.call::<bool>("two", "mesh.ping", ()).unwrap_err();
+    client.call::<bool>("three", "mesh.ping", ()).unwrap_err();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_cancel_frees_every_thread_that_shares_a_sink() {
+    let home = Home::new();
+    let app = claimed(&home);
+    let (ended, ends) = sync_channel(8);
+    app.expose_stream("flood", [], move |sink: &Sink, (): ()| {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                let ended = ended.clone();
+                scope.spawn(move || {
+                    while sink.send(&vec![0u8; 10_000]).is_ok() {}
+                    ended.send(()).unwrap();
+                });
+            }
+        });
+        Ok(())
+    })
+    .unwrap();
+    app.ready().unwrap();
+    let mut stream = home.client().stream::<Vec<u8>>("one", "flood", ()).unwrap();
+    stream.next().unwrap().unwrap();
+    drop(stream);
+    for _ in 0..4 {
+        ends.recv_timeout(SOON).expect("a thread still waits at the gate");
+    }
+}
+
+#[test]
+fn user_code_that_panics_on_a_cancel_takes_no_worker_with_it() {
+    let home = Home::new();
+    let mut limits = Limits::default();
+    (limits.handlers, limits.threads) = (2, 4);
+    let builder = App::builder("one").home(home.core()).unregistered().limits(limits);
+    let Claim::Primary(app) = builder.try_claim().unwrap() else { panic!("the name is taken") };
+    let panics = |context: &Context| {
+        let _action = context.cancel_token().on_cancel(|| panic!("user code"));
+        context.cancel_token().wait();
+    };
+    app.expose("panics", [], panics).unwrap();
+    app.ready().unwrap();
+    let client = home.client();
+    for _ in 0..8 {
+        let request = client.request("one", "panics").timeout(Duration::from_millis(30));
+        assert_eq!(code(request.call::<Value>()), ErrorCode::Deadline);
+    }
+    assert!(client.call::<bool>("one", "mesh.ping", ()).unwrap());
+}
+
+#[test]
+fn a_handler_that_waits_on_its_token_keeps_nobody_else_waiting() {
+    let home = Home::new();
+    let mut limits = Limits::default();
+    limits.handlers = 1;
+    let builder = App::builder("one").home(home.core()).unregistered().limits(limits);
+    let Claim::Primary(app) = builder.try_claim().unwrap() else { panic!("the name is taken") };
+    app.expose("wait", [], |context: &Context| context.cancel_token().wait()).unwrap();
+    app.expose("add", ["a", "b"], |(a, b): (i64, i64)| a + b).unwrap();
+    app.ready().unwrap();
+    let client = home.client();
+    let waiting = client.stream::<Value>("one", "wait", ()).unwrap();
+    eventually(SOON, "the waiting call begins", || {
+        let tasks: Value = client.call("one", "mesh.tasks", ()).unwrap();
+        matches!(tasks, Value::List(tasks) if tasks.len() == 1).then_some(())
+    });
+    assert_eq!(client.call::<i64>("one", "add", (1, 2)).unwrap(), 3);
+    drop(waiting);
+}
+
+#[test]
+fn a_grace_without_end_is_no_fault() {
+    let home = Home::new();
+    let builder = App::builder("one").home(home.core()).unregistered();
+    let Claim::Primary(app) = builder.stop_grace(Duration::MAX).try_claim().unwrap() else {
+        panic!("the name is taken")
+    };
+    app.ready().unwrap();
+    drop(app);
+}
+
+#[test]
 fn the_runtimes_own_names_are_not_to_be_had() {
     let home = Home::new();
     let app = claimed(&home);
@@ -151,9 +271,11 @@ fn too_much_at_once_is_busy_and_harms_only_its_sender() {
     (limits.handlers, limits.queue, limits.queue_per_connection) = (1, 2, 2);
     let builder = App::builder("one").home(home.core()).unregistered().limits(limits);
     let Claim::Primary(app) = builder.try_claim().unwrap() else { panic!("the name is taken") };
-    let open = CancelToken::new();
-    let gate = open.clone();
-    app.expose("wait", [], move || gate.wait()).unwrap();
+    // A lock of the test's own: a handler that waits on its token would not hold its place.
+    let gate = Arc::new(RwLock::new(()));
+    let shut = gate.write().unwrap();
+    let door = Arc::clone(&gate);
+    app.expose("wait", [], move || drop(door.read())).unwrap();
     app.ready().unwrap();
     let client = home.client();
     thread::scope(|scope| {
@@ -163,7 +285,7 @@ fn too_much_at_once_is_busy_and_harms_only_its_sender() {
             (calls.iter().filter(|call| call.is_finished()).count() == 7).then_some(())
         });
         assert!(client.call::<bool>("one", "mesh.ping", ()).unwrap(), "still answers pings");
-        open.cancel();
+        drop(shut);
         let results: Vec<Result<Value>> =
             calls.into_iter().map(|call| call.join().unwrap()).collect();
         let (served, refused): (Vec<_>, Vec<_>) = results.into_iter().partition(Result::is_ok);
@@ -179,12 +301,13 @@ fn a_call_that_is_cancelled_in_the_queue_ends_at_once_and_never_begins() {
     limits.handlers = 1;
     let builder = App::builder("one").home(home.core()).unregistered().limits(limits);
     let Claim::Primary(app) = builder.try_claim().unwrap() else { panic!("the name is taken") };
-    let open = CancelToken::new();
-    let gate = open.clone();
+    let gate = Arc::new(RwLock::new(()));
+    let shut = gate.write().unwrap();
+    let door = Arc::clone(&gate);
     let (begun, begins) = sync_channel(4);
     app.expose("wait", [], move || {
         begun.send(()).unwrap();
-        gate.wait();
+        drop(door.read());
     })
     .unwrap();
     app.ready().unwrap();
@@ -202,7 +325,7 @@ fn a_call_that_is_cancelled_in_the_queue_ends_at_once_and_never_begins() {
         token.cancel();
         assert_eq!(code(second.join().unwrap()), ErrorCode::Cancelled);
         assert!(!first.is_finished(), "it did not wait for the first one");
-        open.cancel();
+        drop(shut);
         first.join().unwrap().unwrap();
     });
     assert!(begins.try_recv().is_err(), "the cancelled call began");

@@ -203,11 +203,22 @@ impl Error {
         self
     }
 
-    /// What a handler's caller is told. How the handler's own calls ended is the handler's failure
-    /// and not the way its caller's call ended: a lost connection there is not one here.
+    /// What a handler's caller is told. How the handler's own calls ended, or what else went wrong
+    /// for it, is the handler's failure and not the way its caller's call ended: a lost connection
+    /// there is not one here. Only what a handler may say of its caller's call stays as it is.
     pub(crate) fn of_handler(self) -> Self {
         let code = self.0.code;
-        if !self.0.of_call || matches!(code, ErrorCode::Application | ErrorCode::Other(_)) {
+        let own = match code {
+            ErrorCode::Application | ErrorCode::Other(_) => true,
+            ErrorCode::BadArguments
+            | ErrorCode::BadValue
+            | ErrorCode::Busy
+            | ErrorCode::Cancelled
+            | ErrorCode::Refused
+            | ErrorCode::TooLarge => !self.0.of_call,
+            _ => false,
+        };
+        if own {
             return self;
         }
         let details = [("code", Value::from(u32::from(code.number())))];

@@ -34,7 +34,7 @@ pub const CALL_PATH_MAX: usize = 16;
 pub const VALUE_DEPTH_MAX: usize = 64;
 
 /// Elements of a dynamic value, containers and their members counted.
-pub const VALUE_ELEMENTS_MAX: usize = 65_536;
+pub const VALUE_ELEMENTS_MAX: usize = 1_048_576;
 
 /// Bytes of the registry file.
 pub const REGISTRY_BYTES_MAX: u64 = 1 << 20;
@@ -88,10 +88,11 @@ pub const STDERR_TAIL_LINES: usize = 20;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// Handlers that run at one time; further calls wait in the queue. Default: four for each
-    /// core, at least 8, at most 64.
+    /// Handlers that run at one time; further calls wait in the queue. One that waits inside the
+    /// runtime (for another app, on its cancel token, for a slow reader) does not count. Default:
+    /// four for each core, at least 8, at most 64.
     pub handlers: usize,
-    /// Threads altogether, handlers that wait for another app included. Default: 4 x `handlers`.
+    /// Threads altogether, handlers that wait included; they are started when needed. Default: 256.
     pub threads: usize,
     /// Calls that wait for a handler, all connections together; more are answered `busy`.
     /// Default: 1,024.
@@ -107,8 +108,11 @@ pub struct Limits {
     /// Bytes that wait to be written on one connection before its producers pause.
     /// Default: 256 KiB.
     pub output: usize,
-    /// Connections that are open at one time. Default: 1,024.
+    /// Connections that are open at one time, at most half of the process's descriptors. Default:
+    /// 1,024.
     pub connections: usize,
+    /// Connections of one peer process. Default: 256.
+    pub connections_per_process: usize,
     /// How long a stopping app lets its calls in flight go on. Default: 5 s.
     pub stop_grace: Duration,
 }
@@ -119,7 +123,7 @@ impl Default for Limits {
         let handlers = (4 * cores).clamp(8, 64);
         Self {
             handlers,
-            threads: 4 * handlers,
+            threads: 256,
             queue: 1_024,
             queue_per_connection: 128,
             exchanges: 256,
@@ -127,6 +131,7 @@ impl Default for Limits {
             assembly: 64 << 20,
             output: 256 << 10,
             connections: 1_024,
+            connections_per_process: 256,
             stop_grace: STOP_GRACE,
         }
     }

@@ -210,9 +210,31 @@ pub(super) struct Argument<'a> {
 }
 
 impl Argument<'_> {
-    fn about(&self, error: impl fmt::Display) -> Failure {
-        let text = format!("argument `{}`: {error}", self.name);
+    /// What is wrong with it, for the one who gave it: the codec speaks of its own codes.
+    fn about(&self, asked: &str, error: &impl fmt::Display) -> Failure {
+        let error = error.to_string();
+        let text = match (error.starts_with("wrong msgpack marker"), wanted(asked), self.kind()) {
+            (true, Some(wanted), Some(kind)) => {
+                format!("argument `{}` is {kind}, expected {wanted}", self.name)
+            }
+            _ => format!("argument `{}`: {error}", self.name),
+        };
         Failure(Error::new(ErrorCode::BadArguments, text))
+    }
+
+    /// What kind of value it is.
+    fn kind(&self) -> Option<&'static str> {
+        Some(match self.value?.first()? {
+            0x00..=0x7f | 0xe0..=0xff | 0xcc..=0xd3 => "a whole number",
+            0x80..=0x8f | 0xde | 0xdf => "a map",
+            0x90..=0x9f | 0xdc | 0xdd => "a list",
+            0xa0..=0xbf | 0xd9..=0xdb => "text",
+            0xc0 => "null",
+            0xc2 | 0xc3 => "true or false",
+            0xc4..=0xc6 => "bytes",
+            0xca | 0xcb => "a number with a fraction",
+            _ => return None,
+        })
     }
 }
 
@@ -226,7 +248,8 @@ macro_rules! by_the_codec {
             match self.value {
                 Some(bytes) => {
                     let mut value = codec::deserializer(bytes);
-                    (&mut value).$method($($arg,)* visitor).map_err(|error| self.about(error))
+                    let read = (&mut value).$method($($arg,)* visitor);
+                    read.map_err(|error| self.about(stringify!($method), &error))
                 }
                 None => Missing(self.name).$method($($arg,)* visitor),
             }
@@ -252,6 +275,21 @@ impl<'de> Deserializer<'de> for Argument<'de> {
         deserialize_enum(name: &'static str, variants: &'static [&'static str])
         deserialize_identifier() deserialize_ignored_any()
     }
+}
+
+/// What a deserializer is asked for, in the words of a person.
+fn wanted(asked: &str) -> Option<&'static str> {
+    Some(match asked.strip_prefix("deserialize_")? {
+        "bool" => "true or false",
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" => "a whole number",
+        "f32" | "f64" => "a number",
+        "char" | "str" | "string" => "text",
+        "bytes" | "byte_buf" => "bytes",
+        "unit" | "unit_struct" => "null",
+        "seq" | "tuple" | "tuple_struct" => "a list",
+        "map" | "struct" => "a map",
+        _ => return None,
+    })
 }
 
 /// An argument that was not given: only an option can do without.

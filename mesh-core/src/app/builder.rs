@@ -103,7 +103,6 @@ impl AppBuilder {
     /// How long calls in flight may go on when it is asked to stop; 5 s by default.
     #[must_use]
     pub fn stop_grace(mut self, grace: Duration) -> Self {
-        self.limits.stop_grace = grace;
         self.registration.stop_grace = Some(grace);
         self
     }
@@ -147,6 +146,13 @@ impl AppBuilder {
         super::try_claim(self)
     }
 
+    /// The bounds, with the grace that was set beside them.
+    pub(super) fn bounds(&self) -> Limits {
+        let mut limits = self.limits.clone();
+        limits.stop_grace = self.registration.stop_grace.unwrap_or(limits.stop_grace);
+        limits
+    }
+
     pub(super) fn hello(&self, name: &AppName) -> Hello {
         let ready = self.registration.ready_timeout;
         Hello {
@@ -158,7 +164,7 @@ impl AppBuilder {
             session: 0,
             ready: false,
             ready_timeout_ms: ready.and_then(|time| u64::try_from(time.as_millis()).ok()),
-            stop_grace_ms: u64::try_from(self.limits.stop_grace.as_millis()).ok(),
+            stop_grace_ms: u64::try_from(self.bounds().stop_grace.as_millis()).ok(),
         }
     }
 }

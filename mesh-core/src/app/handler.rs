@@ -72,7 +72,7 @@ where
     }
 }
 
-/// A closure that answers with one value: `|| R`, `|args: A| R` or
+/// A closure that answers with one value: `|| R`, `|args: A| R`, `|context: &Context| R` or
 /// `|context: &Context, args: A| R`.
 pub trait Handler<M>: Send + Sync + 'static {
     #[doc(hidden)]
@@ -123,6 +123,21 @@ where
 
     fn answer(&self, context: &Context, bound: &Bound<'_>) -> Result<Vec<u8>> {
         self(context, bound.read()?).encode()
+    }
+}
+
+impl<F, R, M> Handler<(fn(&Context) -> R, M)> for F
+where
+    F: Fn(&Context) -> R + Send + Sync + 'static,
+    R: Reply<M>,
+{
+    fn check(params: &Params) -> Result<()> {
+        check::<()>(params)
+    }
+
+    fn answer(&self, context: &Context, bound: &Bound<'_>) -> Result<Vec<u8>> {
+        bound.read::<()>()?;
+        self(context).encode()
     }
 }
 

@@ -357,7 +357,7 @@ fn try_claim(builder: AppBuilder) -> Result<Claim> {
     let launcher = take_ready_signal();
     let name = AppName::parse(&builder.name)?;
     let home = builder.home.clone().map_or_else(Home::from_env, Ok)?;
-    let engine = Engine::new(builder.limits.clone(), builder.hello(&name))?;
+    let engine = Engine::new(builder.bounds(), builder.hello(&name))?;
     let owned = match claim::claim(&engine, &home, &name) {
         Ok(Claimed::Owner(owned)) => owned,
         other => {

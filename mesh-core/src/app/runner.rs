@@ -1,5 +1,6 @@
 //! [`Runner`]: where an app's handlers run: on the pool, or where its executor puts them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::runtime::Engine;
@@ -24,15 +25,18 @@ impl Runner {
     /// A call that has just arrived.
     pub(super) fn work(&self, job: Job) -> Work {
         match self.executor.clone() {
-            Some(executor) => Work::Now(Box::new(move || executor(job))),
+            Some(executor) => Work::Now(Box::new(move || hand(&executor, job))),
             None => Work::Pool(job),
         }
     }
 
-    /// The rest of a job goes on.
-    pub(super) fn resume(&self, job: Job) {
+    /// The rest of a job goes on; `false` when it came too late and was dropped.
+    pub(super) fn resume(&self, job: Job) -> bool {
         match &self.executor {
-            Some(executor) => executor(job),
+            Some(executor) => {
+                hand(executor, job);
+                true
+            }
             None => self.engine.resume(job),
         }
     }
@@ -40,7 +44,7 @@ impl Runner {
     /// A job that the connection keeps, and that its workers hand back to where it belongs.
     pub(super) fn parked(&self, job: Job) -> Job {
         match self.executor.clone() {
-            Some(executor) => Box::new(move || executor(job)),
+            Some(executor) => Box::new(move || hand(&executor, job)),
             None => job,
         }
     }
@@ -53,5 +57,12 @@ impl Runner {
     /// Whether others wait for the place that a long job holds.
     pub(super) fn is_pressed(&self) -> bool {
         self.executor.is_none() && self.engine.pool().is_pressed()
+    }
+}
+
+/// Hands a job to user code: a panic there must not take a worker with it.
+fn hand(executor: &Executor, job: Job) {
+    if catch_unwind(AssertUnwindSafe(|| executor(job))).is_err() {
+        log::error!(target: "mesh::app", "the executor panicked");
     }
 }

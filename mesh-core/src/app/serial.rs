@@ -50,7 +50,11 @@ impl Drop for Turn {
         match state.waiting.pop_front() {
             Some(next) => {
                 drop(state);
-                self.runner.resume(next);
+                if !self.runner.resume(next) {
+                    // The app has stopped. The rest goes in one step, not each by the one before.
+                    let rest = std::mem::take(&mut self.serial.0.lock().waiting);
+                    drop(rest);
+                }
             }
             None => state.busy = false,
         }

@@ -16,6 +16,7 @@ use super::State;
 use crate::error::{Error, ErrorCode};
 use crate::runtime::task::{Exchange, Request};
 use crate::runtime::thread;
+use crate::sys::clock;
 use crate::wire::codec;
 
 /// How long cancelled handlers have to notice, and workers to leave.
@@ -82,7 +83,7 @@ fn run(state: &Arc<State>) {
     let leaving = Error::new(ErrorCode::ShuttingDown, format!("{} is stopping", state.name));
     state.ready.store(false, Ordering::SeqCst);
     state.engine.leave(&leaving);
-    let until = Instant::now() + state.engine.limits.stop_grace;
+    let until = clock::after(state.engine.limits.stop_grace);
     if !state.engine.wait_until(until, |_| in_flight(state) == 0) {
         for (connection, task) in state.engine.tasks() {
             if task.head.method != "mesh.stop" {

@@ -30,6 +30,7 @@ use crate::launch::{self, LaunchEvent, Launched};
 use crate::limits::Limits;
 use crate::name::AppName;
 use crate::registry::Registry;
+use crate::runtime::current::{self, Current};
 use crate::runtime::{CancelToken, Engine};
 use crate::sys::home::Home;
 use crate::transport::{Address, Stream as Socket};
@@ -131,10 +132,11 @@ impl Client {
     pub fn launch(&self, app: &str) -> Result<Launched> {
         self.0.engine.check_process()?;
         let name = AppName::parse(app)?;
-        let token = CancelToken::new();
-        let mut path = launch::call_path();
-        path.extend(self.0.name.clone());
-        let wish = Wish { launch: true, until: None, path: &path, token: &token };
+        let task = current::get();
+        let token = task.as_ref().map_or_else(CancelToken::new, |task| task.token.clone());
+        let until = task.as_ref().and_then(|task| task.deadline);
+        let path = self.0.path(task.as_ref());
+        let wish = Wish { launch: true, until, path: &path, token: &token };
         self.0.peer(&name).launch(&self.0, &wish, &mut None)
     }
 
@@ -205,6 +207,15 @@ impl Inner {
     pub(crate) fn peer(&self, name: &AppName) -> Arc<Peer> {
         let mut peers = self.peers.lock();
         Arc::clone(peers.entry(name.clone()).or_insert_with(|| Arc::new(Peer::new(name.clone()))))
+    }
+
+    /// The apps that lead to what this client does now: those of the task that it is done for, or
+    /// else of this process's own start.
+    pub(crate) fn path(&self, task: Option<&Current>) -> Vec<String> {
+        match task {
+            Some(task) => task.path.clone(),
+            None => launch::call_path().into_iter().chain(self.name.clone()).collect(),
+        }
     }
 
     /// The error for a name that nobody has registered.

@@ -3,7 +3,7 @@
 //! The first thread that needs it connects, and launches the app if that is wanted; the others
 //! wait for it. A connection that is over is replaced by the next call.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use parking_lot::{Condvar, Mutex};
@@ -37,7 +37,8 @@ pub(crate) struct Peer {
 
 #[derive(Default)]
 struct State {
-    connection: Option<Arc<Connection>>,
+    /// Weak, so that a connection that is over keeps no descriptor open.
+    connection: Weak<Connection>,
     dialing: bool,
     /// Attempts that have ended.
     attempts: u64,
@@ -63,11 +64,8 @@ impl Peer {
         let mut state = self.state.lock();
         let mut seen = state.attempts;
         loop {
-            if let Some(connection) = &state.connection {
-                if connection.is_usable() {
-                    return Ok(Arc::clone(connection));
-                }
-                state.connection = None;
+            if let Some(connection) = state.connection.upgrade().filter(|it| it.is_usable()) {
+                return Ok(connection);
             }
             if !state.dialing {
                 state.dialing = true;
@@ -119,7 +117,7 @@ impl Peer {
         let mut state = self.state.lock();
         state.dialing = false;
         state.attempts += 1;
-        state.connection = made.as_ref().ok().cloned();
+        state.connection = made.as_ref().map(Arc::downgrade).unwrap_or_default();
         // A failure of the caller's own (its time, its cancel) says nothing to the others.
         state.failure = match &made {
             Err(error) if !matches!(error.code(), ErrorCode::Deadline | ErrorCode::Cancelled) => {

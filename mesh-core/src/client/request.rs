@@ -9,7 +9,6 @@ use serde::de::DeserializeOwned;
 use super::peer::Wish;
 use super::{Client, Stream};
 use crate::error::{Error, ErrorCode, Result};
-use crate::launch;
 use crate::limits::{CALL_PATH_MAX, CALL_TIMEOUT, STOP_GRACE};
 use crate::name::{AppName, MethodName};
 use crate::proto::{Outcome, Patience};
@@ -144,6 +143,11 @@ impl Request {
         Ok(Stream::new(self, begun))
     }
 
+    /// Refuses to work in a fork's copy of the client.
+    pub(super) fn check_process(&self) -> Result<()> {
+        self.client.inner().engine.check_process()
+    }
+
     /// Reaches the app and opens the exchange.
     fn begin(&self, shape: Shape, until: Option<Instant>) -> Result<Begun> {
         let inner = self.client.inner();
@@ -153,13 +157,14 @@ impl Request {
         let task = current::get();
         let path = self.path(task.as_ref())?;
         let args = self.args.clone()?;
-        let wish = Wish { launch: self.launch, until, path: &path, token: &self.token };
+        let (token, links) = self.interest(task.as_ref());
+        let wish = Wish { launch: self.launch, until, path: &path, token: &token };
         let peer = inner.peer(&app);
         let unbounded = self.timeout == Some(Duration::ZERO);
         let budget = (self.timeout.is_none() && !unbounded).then_some(CALL_TIMEOUT);
         let mut tries = TRIES;
         loop {
-            if let Some(code) = self.token.reason() {
+            if let Some(code) = token.reason() {
                 return Err(Error::new(code, format!("{self} was cancelled before it was sent")));
             }
             let connection = peer.connection(inner, &wish)?;
@@ -177,7 +182,9 @@ impl Request {
             let slot = Arc::new(Slot::default());
             match connection.open(&Open::new(head, args.clone()), patience, &slot) {
                 Ok(id) => {
-                    let links = self.link(task.as_ref(), &connection, id);
+                    let cancelled = Arc::clone(&connection);
+                    let mut links = links;
+                    links.push(token.on_cancel(move || cancelled.cancel(id)));
                     return Ok(Begun { connection, id, slot, links });
                 }
                 Err(error) if is_leaving(&error) && tries > 1 => {
@@ -199,14 +206,7 @@ impl Request {
 
     /// The apps that lead to the app that is called.
     fn path(&self, task: Option<&Current>) -> Result<Vec<String>> {
-        let path = match task {
-            Some(task) => task.path.clone(),
-            None => {
-                let mut path = launch::call_path();
-                path.extend(self.client.inner().name.clone());
-                path
-            }
-        };
+        let path = self.client.inner().path(task);
         if path.len() < CALL_PATH_MAX {
             return Ok(path);
         }
@@ -219,17 +219,18 @@ impl Request {
             .hint("Look for a circle in this path: an app that calls back into its caller."))
     }
 
-    fn link(
-        &self,
-        task: Option<&Current>,
-        connection: &Arc<Connection>,
-        id: u64,
-    ) -> Vec<CancelGuard> {
-        let pass_on = |token: &CancelToken| {
-            let connection = Arc::clone(connection);
-            token.on_cancel(move || connection.cancel(id))
+    /// The token that tells when nobody wants the answer any more: the caller's own, and that of
+    /// the task that it works for, as long as the guards are kept.
+    fn interest(&self, task: Option<&Current>) -> (CancelToken, Vec<CancelGuard>) {
+        let Some(task) = task else { return (self.token.clone(), Vec::new()) };
+        let either = CancelToken::new();
+        let link = |token: &CancelToken| {
+            let (from, to) = (token.clone(), either.clone());
+            token
+                .on_cancel(move || to.cancel_because(from.reason().unwrap_or(ErrorCode::Cancelled)))
         };
-        task.map(|task| pass_on(&task.token)).into_iter().chain([pass_on(&self.token)]).collect()
+        let links = vec![link(&task.token), link(&self.token)];
+        (either, links)
     }
 
     /// An app that is leaving holds its name until it closes the connection: only then another

@@ -135,6 +135,10 @@ impl<T: DeserializeOwned> Iterator for Stream<T> {
         if self.over {
             return None;
         }
+        if let Err(error) = self.request.check_process() {
+            self.over = true;
+            return Some(Err(error));
+        }
         match self.arrival() {
             Arrival::Item(body, cost) => {
                 self.begun.connection.consume(self.begun.id, cost);
@@ -153,7 +157,7 @@ impl<T: DeserializeOwned> Iterator for Stream<T> {
 impl<T> Drop for Stream<T> {
     fn drop(&mut self) {
         self.begun.links.clear();
-        if !self.over {
+        if !self.over && self.request.check_process().is_ok() {
             self.begun.connection.abandon(self.begun.id);
         }
     }

@@ -12,6 +12,7 @@ use super::deadlines::Deadlines;
 use super::event::{Event, Outcome};
 use super::exchange::{Exchange, Outgoing};
 use crate::error::{Error, ErrorCode, Result};
+use crate::limits::LARGE_CALL;
 use crate::wire::decode::Decoder;
 use crate::wire::failure;
 use crate::wire::frame::{self, CONNECTION, ERROR, Kind};
@@ -71,6 +72,8 @@ pub struct Connection {
     pub(super) parts: usize,
     /// Bytes of large arguments that wait for a handler.
     pub(super) wholes: usize,
+    /// Bytes of answers that wait for their reader's credit.
+    pub(super) unsent: usize,
     /// Whether credit is held back somewhere.
     pub(super) hungry: bool,
     /// Why this side starts nothing more, once it has said so.
@@ -104,6 +107,7 @@ impl Connection {
             theirs: 0,
             parts: 0,
             wholes: 0,
+            unsent: 0,
             hungry: false,
             leaving: None,
             peer_leaving: None,
@@ -219,7 +223,13 @@ impl Connection {
         }
         exchange.ending = true;
         let cancelled = exchange.cancelled.map(ended_early);
-        let outgoing = match (cancelled, result) {
+        let large = result.as_ref().map_or(0, Vec::len);
+        let full = large > LARGE_CALL && self.unsent + large > self.config.assembly;
+        let overflow = full.then(|| {
+            let text = format!("{} bytes of answers wait for this reader already", self.unsent);
+            Error::new(ErrorCode::Busy, text)
+        });
+        let outgoing = match (cancelled.or(overflow), result) {
             (Some(error), _) => Outgoing::new(Kind::End, ERROR, failure::encode(&error)),
             (None, Err(error)) => Outgoing::new(Kind::End, ERROR, failure::encode(error)),
             (None, Ok(body)) => Outgoing::new(Kind::End, 0, body),
@@ -242,7 +252,7 @@ impl Connection {
             return;
         }
         // Arguments that were not sent whole are not wanted either: the peer drops what it has.
-        exchange.queue.clear();
+        self.unsent -= exchange.drop_queue();
         frame::write(&mut self.output, Kind::Cancel, 0, id, &[]);
     }
 
@@ -271,7 +281,7 @@ impl Connection {
         let Some(exchange) = self.exchanges.get_mut(&id).filter(|exchange| !exchange.mine) else {
             return false;
         };
-        exchange.queue.clear();
+        self.unsent -= exchange.drop_queue();
         let running = exchange.started && !exchange.ending;
         if !running {
             // Not begun, or its end waits for credit that may never come: nobody else ends it.
@@ -422,7 +432,8 @@ impl Connection {
 
     /// Takes an exchange that is over out of every table.
     pub(super) fn remove(&mut self, id: u64) -> Option<Exchange> {
-        let exchange = self.exchanges.remove(&id)?;
+        let mut exchange = self.exchanges.remove(&id)?;
+        self.unsent -= exchange.drop_queue();
         self.deadlines.change(id, exchange.deadline, None);
         self.parts -= exchange.part;
         self.wholes -= exchange.whole;
@@ -462,7 +473,8 @@ impl Connection {
         self.held.clear();
         self.line.clear();
         self.deadlines = Deadlines::default();
-        (self.theirs, self.parts, self.wholes, self.hungry) = (0, 0, 0, false);
+        (self.theirs, self.parts, self.wholes, self.unsent) = (0, 0, 0, 0);
+        self.hungry = false;
         self.peer_leaving = Some(error.clone());
         self.events.push_back(Event::Closed(error));
     }

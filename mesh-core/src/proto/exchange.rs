@@ -73,6 +73,11 @@ impl Exchange {
         }
     }
 
+    /// Drops what was to be sent; answers how many bytes that were.
+    pub(super) fn drop_queue(&mut self) -> usize {
+        self.queue.drain(..).map(|outgoing| outgoing.rest()).sum()
+    }
+
     /// Whether nothing of the open has gone out yet.
     pub(super) fn is_unsent(&self) -> bool {
         self.queue.front().is_some_and(|front| front.kind == Kind::Open && front.sent == 0)

@@ -7,6 +7,7 @@ use super::connection::{Connection, Phase};
 use super::event::Event;
 use super::frames::broken;
 use crate::error::{ErrorCode, Result};
+use crate::limits::{APP_NAME_MAX, METHOD_NAME_MAX};
 use crate::wire::codec;
 use crate::wire::frame::CONNECTION;
 use crate::wire::hello::Hello;
@@ -37,7 +38,10 @@ impl Connection {
         }
     }
 
-    pub(super) fn met(&mut self, peer: Hello) {
+    pub(super) fn met(&mut self, mut peer: Hello) {
+        // For people only, and copied into every task: no longer than a name may be.
+        peer.name = peer.name.filter(|name| name.len() <= APP_NAME_MAX);
+        peer.version = peer.version.filter(|version| version.len() <= METHOD_NAME_MAX);
         self.phase = Phase::Open;
         self.deadlines.change(CONNECTION, self.hello_deadline.take(), None);
         if self.role == Role::Acceptor {

@@ -52,6 +52,7 @@ impl Connection {
 
     pub(super) fn send(&mut self, id: u64, outgoing: Outgoing) {
         if let Some(exchange) = self.exchanges.get_mut(&id) {
+            self.unsent += outgoing.body.len();
             exchange.queue.push_back(outgoing);
             self.line_up(id);
             self.pump();
@@ -83,6 +84,7 @@ impl Connection {
             let Some(length) = front.piece(&exchange.credit) else { continue };
             let kind = front.kind;
             let (flags, piece, last) = front.cut(length);
+            self.unsent -= length;
             exchange.credit.spend(cost(kind, flags, length));
             frame::write(&mut self.output, kind, flags, id, piece);
             if last {

@@ -270,6 +270,24 @@ fn many_large_messages_at_once_all_arrive() {
 }
 
 #[test]
+fn answers_that_nobody_takes_are_bounded() {
+    let config = Config { assembly: 2 << 20, ..Config::from(&Limits::default()) };
+    let mut pair = Pair::with(true, config);
+    for _ in 0..4 {
+        pair.caller.open(pair.now, &call("big"), Patience::default()).unwrap();
+    }
+    pair.settle();
+    for id in [1, 3, 5, 7] {
+        pair.server.end(id, Ok(vec![0; 1 << 20]));
+    }
+    let (events, _) = pair.settle();
+    let codes: Vec<bool> =
+        ends(&events).iter().map(|(_, outcome)| matches!(outcome, Outcome::Value(_))).collect();
+    assert_eq!(codes.iter().filter(|value| !**value).count(), 2, "two are over the bound");
+    assert_eq!(pair.server.in_flight(), 0);
+}
+
+#[test]
 fn a_reader_that_takes_nothing_holds_one_large_item_and_a_window() {
     let mut pair = Pair::new(true);
     pair.caller.open(pair.now, &call("large items"), Patience::default()).unwrap();

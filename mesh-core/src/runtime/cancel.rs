@@ -1,11 +1,13 @@
 //! [`CancelToken`]: told once that work is no longer wanted, heard by all who hold it.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::current;
 use crate::error::ErrorCode;
 
 type Action = Box<dyn FnOnce() + Send>;
@@ -53,6 +55,7 @@ impl CancelToken {
 
     /// Blocks until it is cancelled.
     pub fn wait(&self) {
+        let _place = current::block();
         let mut state = self.0.state.lock();
         while state.reason.is_none() {
             self.0.changed.wait(&mut state);
@@ -66,6 +69,7 @@ impl CancelToken {
             self.wait();
             return true;
         };
+        let _place = current::block();
         let mut state = self.0.state.lock();
         while state.reason.is_none() {
             if self.0.changed.wait_until(&mut state, end).timed_out() {
@@ -101,7 +105,10 @@ impl CancelToken {
         drop(state);
         self.0.changed.notify_all();
         for (_, action) in actions {
-            action();
+            // User code on a thread of the runtime: a panic there is its own.
+            if catch_unwind(AssertUnwindSafe(action)).is_err() {
+                log::error!(target: "mesh::cancel", "an action on a cancel panicked");
+            }
         }
     }
 }

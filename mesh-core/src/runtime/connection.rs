@@ -30,6 +30,8 @@ const READS_PER_TURN: usize = 16;
 pub(crate) struct Connection {
     engine: Weak<Engine>,
     token: u64,
+    /// The process that made it.
+    process: u32,
     stream: Stream,
     peer: Peer,
     inner: Mutex<Inner>,
@@ -88,7 +90,8 @@ impl Connection {
             watchers: Vec::new(),
             gone: false,
         };
-        Self { engine: Arc::downgrade(engine), token, stream, peer, inner: Mutex::new(inner) }
+        let (engine, process) = (Arc::downgrade(engine), std::process::id());
+        Self { engine, token, process, stream, peer, inner: Mutex::new(inner) }
     }
 
     pub(crate) fn token(&self) -> u64 {
@@ -298,9 +301,18 @@ impl Connection {
 
     // Inside.
 
+    /// Whether this is the process that made the connection. A fork's copy shares the socket, and
+    /// whatever it did there would be done to its parent.
+    fn is_ours(&self) -> bool {
+        self.process == std::process::id()
+    }
+
     fn command<T>(self: &Arc<Self>, give: impl FnOnce(&mut Inner) -> T) -> T {
         let mut inner = self.inner.lock();
         let answer = give(&mut inner);
+        if !self.is_ours() {
+            return answer;
+        }
         let (mut inner, actions) = self.settle(inner);
         let deaf = !inner.reading && !inner.proto.is_congested();
         if (inner.outbox.is_stalled() || deaf) && !inner.gone {
@@ -399,7 +411,10 @@ impl Connection {
                         self.end(task.exchange, Err(&error));
                     }
                 }
-                Action::Resume(job) => engine.resume(job),
+                Action::Resume(job) => {
+                    // One that comes too late is dropped, which ends its call.
+                    engine.resume(job);
+                }
                 Action::Wake(task) => task.open_gate(),
                 Action::Closed => engine.forget(self),
             }
@@ -447,13 +462,13 @@ impl Connection {
 
 impl Inner {
     fn close(&mut self, error: Error) {
-        self.proto.handle_close(error, self.outbox.written);
+        self.proto.handle_close(error, self.outbox.taken());
     }
 
     /// The stream broke. Bytes that the peer has certainly not read count as not written: what
     /// they asked for was never started.
     fn fail(&mut self, error: io::Error) {
-        let read = self.outbox.written.saturating_sub(Stream::unread(&error));
+        let read = self.outbox.read_at_most(Stream::unread(&error));
         let lost = Error::new(ErrorCode::ConnectionLost, "the peer is gone").source(error);
         self.proto.handle_close(lost, read);
     }

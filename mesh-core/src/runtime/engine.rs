@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use super::connection::Connection;
-use super::pool::{Job, Need, Pool};
+use super::pool::{Call, Job, Need, Pool};
 use super::service::{NoService, Service, Work};
 use super::source::Source;
 use super::task::{Request, Task};
@@ -31,7 +31,7 @@ pub(crate) struct Engine {
     pub(super) sources: Mutex<HashMap<u64, Source>>,
     /// Why nothing more is started, once the app is leaving.
     pub(super) leaving: OnceLock<Error>,
-    timers: Mutex<Timers>,
+    pub(super) timers: Mutex<Timers>,
     pub(super) next_token: AtomicU64,
     /// Workers ever started, for their names.
     born: AtomicUsize,
@@ -122,7 +122,7 @@ impl Engine {
 
     pub(crate) fn add_timer(&self, at: Instant, token: u64) {
         let mut timers = self.timers.lock();
-        if timers.add(at, token) {
+        if timers.set(at, token) {
             self.run_timer(at);
         }
     }
@@ -169,25 +169,33 @@ impl Engine {
             Work::Now(job) => return job(),
             Work::Pool(job) => job,
         };
-        let refused = |text: &str| {
-            let error = Error::new(ErrorCode::Busy, text).hint("Try again in a moment.");
-            connection.end(task.exchange, Err(&error));
+        let refuse = {
+            let (connection, id) = (Arc::clone(&connection), task.exchange);
+            move |text: &str| {
+                let error = Error::new(ErrorCode::Busy, text).hint("Try again in a moment.");
+                connection.end(id, Err(&error));
+            }
         };
         if !connection.queue(self.limits.queue_per_connection) {
-            return refused("too many calls of this connection wait for a handler");
+            return refuse("too many calls of this connection wait for a handler");
         }
-        let waiting = Arc::clone(&connection);
-        let begin: Job = Box::new(move || {
-            waiting.unqueue();
-            job();
-        });
-        match self.pool.push(begin, self.is_circle(&task)) {
-            Ok(need) => self.meet(need),
-            Err(_job) => {
-                connection.unqueue();
-                // Before the job is dropped, which would end the call as a fault of ours.
-                refused("too many calls wait for a handler");
+        let (begins, refused) = (Arc::clone(&connection), connection);
+        let call = Call {
+            nested: self.is_circle(&task),
+            run: Box::new(move || {
+                begins.unqueue();
+                job();
+            }),
+            refuse: Box::new(move || {
+                refused.unqueue();
+                refuse("too many calls wait for a handler");
+            }),
+        };
+        match self.pool.push(call) {
+            Ok(need) => {
+                self.meet(need);
             }
+            Err(call) => call.turn_away(),
         }
     }
 
@@ -197,32 +205,42 @@ impl Engine {
         name.as_ref().is_some_and(|name| task.head.path.contains(name))
     }
 
-    /// Queues the rest of a job that was parked.
-    pub(crate) fn resume(self: &Arc<Self>, job: Job) {
-        // A job that comes too late is dropped, which ends its call.
-        if let Ok(need) = self.pool.resume(job) {
-            self.meet(need);
+    /// Queues the rest of a job that was parked; `false` when it came too late and was dropped.
+    pub(crate) fn resume(self: &Arc<Self>, job: Job) -> bool {
+        match self.pool.resume(job) {
+            Ok(need) => {
+                self.meet(need);
+                true
+            }
+            Err(_late) => false,
         }
     }
 
     pub(crate) fn begin_block(self: &Arc<Self>) {
-        let need = self.pool.block();
+        let (need, stuck) = self.pool.block();
         self.meet(need);
+        stuck.into_iter().for_each(Call::turn_away);
     }
 
     pub(crate) fn end_block(&self) {
         self.pool.unblock();
     }
 
-    pub(super) fn meet(self: &Arc<Self>, need: Need) {
+    /// Does what the pool needs; answers whether it could.
+    pub(super) fn meet(self: &Arc<Self>, need: Need) -> bool {
         match need {
-            Need::Nothing => {}
-            Need::Bell => self.readiness.ring(),
-            Need::Thread => {
-                if let Err(error) = self.start_worker() {
-                    log::warn!(target: "mesh::engine", "cannot start a worker: {error}");
-                }
+            Need::Nothing => true,
+            Need::Bell => {
+                self.readiness.ring();
+                true
             }
+            Need::Thread => match self.start_worker() {
+                Ok(()) => true,
+                Err(error) => {
+                    log::warn!(target: "mesh::engine", "cannot start a worker: {error}");
+                    false
+                }
+            },
         }
     }
 
@@ -288,12 +306,18 @@ impl Engine {
     /// Closes every connection and lets the workers leave; waits for them up to `grace`. A worker
     /// that is still in user code then leaves when that returns.
     pub(crate) fn close(self: &Arc<Self>, grace: Duration) {
+        if self.check_process().is_err() {
+            // A fork's copy: the sockets are its parent's, and the threads are not here.
+            return;
+        }
+        // First, so that a connection that is being made finds the pool closed, or is found below.
+        let unserved = self.pool.close();
         let error = Error::new(ErrorCode::ShuttingDown, "the app has stopped");
         for connection in self.connections() {
             connection.close(&error);
         }
         // Dropped here, outside the pool's lock: each ends its exchange.
-        drop(self.pool.close());
+        drop(unserved);
         self.readiness.ring();
         let until = Instant::now() + grace;
         let own = usize::from(worker::is_one_of(self));

@@ -13,7 +13,7 @@ use crate::proto;
 use crate::transport::Stream;
 
 /// Buffers up to this size are kept for the next write.
-const KEPT: usize = 16 << 10;
+const KEPT: usize = 2 << 10;
 
 /// What has been given out by the machine and not taken by the stream.
 #[derive(Default)]
@@ -23,8 +23,10 @@ pub(super) struct Outbox {
     spare: Vec<u8>,
     writing: bool,
     stalled: bool,
-    /// Bytes that the stream has taken so far.
-    pub(super) written: u64,
+    /// Bytes that the stream has taken so far, those in hand apart.
+    written: u64,
+    /// Bytes that a thread is writing.
+    in_hand: u64,
 }
 
 /// Bytes that one thread writes, outside the lock.
@@ -49,6 +51,17 @@ impl Outbox {
         self.rest.is_empty() && !self.writing
     }
 
+    /// How many bytes the stream may have taken: those in hand count, for it may have them.
+    pub(super) fn taken(&self) -> u64 {
+        self.written + self.in_hand
+    }
+
+    /// How many bytes the peer may have read, when the last `unread` ones it has not.
+    pub(super) fn read_at_most(&self, unread: u64) -> u64 {
+        // With bytes in hand it is not known which ones were the last.
+        if self.in_hand > 0 { self.taken() } else { self.written.saturating_sub(unread) }
+    }
+
     /// The stream may take more again.
     pub(super) fn resume(&mut self) {
         self.stalled = false;
@@ -66,6 +79,7 @@ impl Outbox {
             Batch { bytes: std::mem::take(&mut self.rest), start }
         };
         self.writing = true;
+        self.in_hand = (batch.bytes.len() - batch.start) as u64;
         Some(batch)
     }
 
@@ -73,6 +87,7 @@ impl Outbox {
     pub(super) fn done(&mut self, batch: Batch, end: usize) {
         let Batch { mut bytes, start } = batch;
         self.writing = false;
+        self.in_hand = 0;
         self.written += (end - start) as u64;
         if end < bytes.len() {
             self.rest = bytes;

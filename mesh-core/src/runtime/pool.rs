@@ -1,4 +1,4 @@
-//! Who may run handlers: the queue of calls that wait, and the count of threads and their states.
+//! Who may run handlers: the queues of calls that wait, and the count of threads and their states.
 //!
 //! Pure bookkeeping under one lock; threads are started and woken by the [`Engine`].
 //!
@@ -6,14 +6,18 @@
 //! |---|---|
 //! | waiting in the readiness set | `waiting` |
 //! | running a handler | `running` |
-//! | in a handler that waits for another app or for credit | `blocked` |
+//! | in a handler that waits for another app, for credit or on its token | `blocked` |
 //! | reading, writing, on its way | none of the three |
 //!
-//! Rules. A job starts only while `running < handlers` and another worker waits in the set or can
-//! be started, so somebody always reads. A handler that blocks in the runtime counts as `blocked`
-//! and the next job may start: a handler that calls its own app does not wait for itself. When
-//! every thread is taken by handlers that wait (a circle of calls wider than `threads`), a call
-//! that comes from a handler is refused as busy instead of joining the circle.
+//! Rules.
+//!
+//! - A job starts only while another worker waits in the set or can be started, so somebody always
+//!   reads; and only while `running < handlers`. A handler that blocks in the runtime counts as
+//!   `blocked`, and the next job may start.
+//! - A call that a handler of this very app waits for is *nested*: it goes first, and calls from
+//!   outside leave it a thread. So a handler that calls its own app does not wait for itself.
+//! - When all threads but the reader are blocked, nobody is left to run what they wait for: nested
+//!   calls are refused as busy, those that wait already too. The circle breaks at its last member.
 //!
 //! [`Engine`]: super::engine::Engine
 
@@ -29,8 +33,30 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 /// Workers that stay in the set when there is nothing to do.
 const KEPT: usize = 2;
 
-/// The queue and the counts.
-#[derive(Default)]
+/// Threads that calls from outside leave alone: one reads, one runs nested calls.
+const LEFT_ALONE: usize = 2;
+
+/// A call that waits for a handler.
+pub(crate) struct Call {
+    /// Serves it.
+    pub(crate) run: Job,
+    /// Answers that there is no room for it.
+    pub(crate) refuse: Job,
+    /// A handler of this app waits for it.
+    pub(crate) nested: bool,
+}
+
+impl Call {
+    /// Answers that there is no room. Before the job is dropped, which would end the call as a
+    /// fault of this side.
+    pub(crate) fn turn_away(self) {
+        let Self { run, refuse, .. } = self;
+        refuse();
+        drop(run);
+    }
+}
+
+/// The queues and the counts.
 pub(crate) struct Pool {
     state: Mutex<State>,
     handlers: usize,
@@ -40,8 +66,13 @@ pub(crate) struct Pool {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Job>,
+    /// Nested calls, which go first.
+    nested: VecDeque<Call>,
+    /// Calls from outside, and jobs that go on after a pause (they are never refused).
+    outside: VecDeque<Job>,
     threads: usize,
+    /// What the system let us have when it refused another thread.
+    ceiling: Option<usize>,
     waiting: usize,
     running: usize,
     blocked: usize,
@@ -61,7 +92,7 @@ pub(crate) enum Need {
 
 /// What a worker does next.
 pub(crate) enum Next {
-    /// Run this.
+    /// Run this; `Need::Thread` first, or give the job back.
     Run(Job, Need),
     /// Wait in the set; `surplus` workers leave when nothing comes.
     Wait { surplus: bool },
@@ -74,23 +105,27 @@ impl Pool {
         Self {
             state: Mutex::default(),
             handlers: limits.handlers.max(1),
-            threads: limits.threads.max(2),
+            threads: limits.threads.max(LEFT_ALONE + 1),
             queue: limits.queue,
         }
     }
 
-    /// Queues a job. `nested` says that a handler waits for it.
+    /// Queues a call.
     ///
     /// # Errors
-    /// The job, when there is no room for it.
-    pub(crate) fn push(&self, job: Job, nested: bool) -> Result<Need, Job> {
+    /// The call, when there is no room for it: see [`Call::turn_away`].
+    pub(crate) fn push(&self, call: Call) -> Result<Need, Call> {
         let mut state = self.state.lock();
-        // One thread reads; when all others wait, nobody is left to run what they wait for.
-        let stuck = state.threads >= self.threads && state.blocked + 1 >= state.threads;
-        if state.closing || state.queue.len() >= self.queue || (nested && stuck) {
-            return Err(job);
+        let waiting = state.nested.len() + state.outside.len();
+        let stuck = call.nested && self.is_stuck(&state);
+        if state.closing || waiting >= self.queue || stuck {
+            return Err(call);
         }
-        state.queue.push_back(job);
+        if call.nested {
+            state.nested.push_back(call);
+        } else {
+            state.outside.push_back(call.run);
+        }
         Ok(self.need(&mut state))
     }
 
@@ -103,39 +138,38 @@ impl Pool {
         if state.closing {
             return Err(job);
         }
-        state.queue.push_back(job);
+        state.outside.push_back(job);
         Ok(self.need(&mut state))
+    }
+
+    /// Gives back a job that could not run because no reader could be started.
+    pub(crate) fn give_back(&self, job: Job) {
+        let mut state = self.state.lock();
+        state.running -= 1;
+        state.outside.push_front(job);
     }
 
     /// Whether jobs wait that could run if a handler made room.
     pub(crate) fn is_pressed(&self) -> bool {
-        !self.state.lock().queue.is_empty()
+        let state = self.state.lock();
+        !state.nested.is_empty() || !state.outside.is_empty()
     }
 
     /// A worker has nothing in its hands. `Wait` counts it as waiting.
     pub(crate) fn next(&self) -> Next {
         let mut state = self.state.lock();
         if state.closing {
-            state.threads -= 1;
+            self.leave(&mut state);
             return Next::Leave;
         }
-        if state.running < self.handlers && !state.queue.is_empty() {
-            let reader = if state.waiting > 0 {
-                Some(Need::Nothing)
-            } else if state.threads < self.threads {
-                state.threads += 1;
-                Some(Need::Thread)
-            } else {
-                None
-            };
-            if let Some(reader) = reader
-                && let Some(job) = state.queue.pop_front()
-            {
-                state.running += 1;
-                let more = !state.queue.is_empty() && state.running < self.handlers;
-                let need = if reader == Need::Nothing && more { Need::Bell } else { reader };
-                return Next::Run(job, need);
-            }
+        if self.may_start(&state)
+            && let Some(reader) = self.reader(&mut state)
+            && let Some(job) = state.pop()
+        {
+            state.running += 1;
+            let more = self.may_start(&state) && state.waiting > 1;
+            let need = if reader == Need::Nothing && more { Need::Bell } else { reader };
+            return Next::Run(job, need);
         }
         state.waiting += 1;
         Next::Wait { surplus: state.waiting > KEPT }
@@ -152,7 +186,7 @@ impl Pool {
         // It is not counted as waiting any more.
         let leaves = state.waiting >= KEPT;
         if leaves {
-            state.threads -= 1;
+            self.leave(&mut state);
         }
         leaves
     }
@@ -162,12 +196,16 @@ impl Pool {
         self.state.lock().running -= 1;
     }
 
-    /// A handler begins to wait inside the runtime.
-    pub(crate) fn block(&self) -> Need {
+    /// A handler begins to wait inside the runtime. Answers what is needed, and the nested
+    /// calls that nobody is left to run.
+    pub(crate) fn block(&self) -> (Need, VecDeque<Call>) {
         let mut state = self.state.lock();
         state.running -= 1;
         state.blocked += 1;
-        self.need(&mut state)
+        if self.is_stuck(&state) {
+            return (Need::Nothing, std::mem::take(&mut state.nested));
+        }
+        (self.need(&mut state), VecDeque::new())
     }
 
     /// It goes on.
@@ -180,33 +218,76 @@ impl Pool {
     /// Counts a worker that is about to be started, if there is room.
     pub(crate) fn add_thread(&self) -> bool {
         let mut state = self.state.lock();
-        let room = state.threads < self.threads && !state.closing;
+        let room = state.threads < self.most(&state) && !state.closing;
         state.threads += usize::from(room);
         room
     }
 
-    /// A worker that was counted could not be started.
+    /// A worker that was counted could not be started: the system has no room for more.
     pub(crate) fn thread_failed(&self) {
-        self.state.lock().threads -= 1;
+        let mut state = self.state.lock();
+        state.threads -= 1;
+        state.ceiling = Some(state.threads);
     }
 
     pub(crate) fn threads(&self) -> usize {
         self.state.lock().threads
     }
 
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.lock().closing
+    }
+
     /// Workers leave when they look next; answers the jobs that nobody will run.
-    pub(crate) fn close(&self) -> VecDeque<Job> {
+    pub(crate) fn close(&self) -> Vec<Job> {
         let mut state = self.state.lock();
         state.closing = true;
-        std::mem::take(&mut state.queue)
+        let nested = std::mem::take(&mut state.nested).into_iter().map(|call| call.run);
+        let nested: Vec<Job> = nested.collect();
+        nested.into_iter().chain(std::mem::take(&mut state.outside)).collect()
+    }
+
+    fn leave(&self, state: &mut State) {
+        state.threads -= 1;
+        // There is room for another one again.
+        state.ceiling = None;
+    }
+
+    fn most(&self, state: &State) -> usize {
+        state.ceiling.unwrap_or(self.threads).min(self.threads)
+    }
+
+    /// Whether all threads but the one that reads are blocked.
+    fn is_stuck(&self, state: &State) -> bool {
+        let most = self.most(state);
+        state.threads >= most && state.blocked + 1 >= most
+    }
+
+    /// Whether a job waits that the rules let start.
+    fn may_start(&self, state: &State) -> bool {
+        let free = self.most(state).saturating_sub(state.running + state.blocked);
+        state.running < self.handlers
+            && (!state.nested.is_empty() || (!state.outside.is_empty() && free > LEFT_ALONE))
+    }
+
+    /// Whoever reads while this worker runs a job: one that waits, or a new one.
+    fn reader(&self, state: &mut State) -> Option<Need> {
+        if state.waiting > 0 {
+            Some(Need::Nothing)
+        } else if state.threads < self.most(state) {
+            state.threads += 1;
+            Some(Need::Thread)
+        } else {
+            None
+        }
     }
 
     fn need(&self, state: &mut State) -> Need {
-        if state.queue.is_empty() || state.running >= self.handlers {
+        if !self.may_start(state) {
             Need::Nothing
         } else if state.waiting > 0 {
             Need::Bell
-        } else if state.threads < self.threads && !state.closing {
+        } else if state.threads < self.most(state) && !state.closing {
             state.threads += 1;
             Need::Thread
         } else {
@@ -215,11 +296,18 @@ impl Pool {
     }
 }
 
+impl State {
+    fn pop(&mut self) -> Option<Job> {
+        self.nested.pop_front().map(|call| call.run).or_else(|| self.outside.pop_front())
+    }
+}
+
 impl std::fmt::Debug for Pool {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.state.lock();
         f.debug_struct("Pool")
-            .field("queue", &state.queue.len())
+            .field("nested", &state.nested.len())
+            .field("outside", &state.outside.len())
             .field("threads", &state.threads)
             .field("waiting", &state.waiting)
             .field("running", &state.running)
@@ -233,35 +321,34 @@ mod tests {
     use super::*;
 
     fn pool(handlers: usize, threads: usize, queue: usize) -> Pool {
-        let limits = Limits { handlers, threads, queue, ..Limits::default() };
-        Pool::new(&limits)
+        Pool::new(&Limits { handlers, threads, queue, ..Limits::default() })
     }
 
-    fn job() -> Job {
-        Box::new(|| {})
+    fn call(nested: bool) -> Call {
+        Call { run: Box::new(|| {}), refuse: Box::new(|| {}), nested }
     }
 
     #[test]
     fn a_job_starts_only_while_somebody_else_reads() {
-        let pool = pool(4, 2, 10);
+        let pool = pool(4, 3, 10);
         assert!(pool.add_thread());
-        assert_eq!(pool.push(job(), false).ok(), Some(Need::Thread));
+        assert!(matches!(pool.push(call(false)), Ok(Need::Thread)));
+        pool.thread_failed();
         assert!(
             matches!(pool.next(), Next::Wait { .. }),
             "no reader was left and none could start"
         );
-        assert!(matches!(pool.next(), Next::Run(_, Need::Nothing)));
     }
 
     #[test]
     fn the_queue_and_the_handlers_are_bounded() {
         let pool = pool(1, 8, 2);
         assert!(pool.add_thread());
-        assert!(pool.push(job(), false).is_ok());
+        assert!(pool.push(call(false)).is_ok());
         assert!(matches!(pool.next(), Next::Run(_, Need::Thread)));
-        assert_eq!(pool.push(job(), false).ok(), Some(Need::Nothing));
-        assert_eq!(pool.push(job(), false).ok(), Some(Need::Nothing));
-        assert!(pool.push(job(), false).is_err(), "the queue took more than its bound");
+        assert!(matches!(pool.push(call(false)), Ok(Need::Nothing)));
+        assert!(matches!(pool.push(call(false)), Ok(Need::Nothing)));
+        assert!(pool.push(call(false)).is_err(), "the queue took more than its bound");
         assert!(matches!(pool.next(), Next::Wait { .. }), "two handlers ran, one may");
         pool.done();
         assert!(matches!(pool.next(), Next::Run(..)));
@@ -271,25 +358,54 @@ mod tests {
     fn a_handler_that_waits_gives_its_place_away() {
         let pool = pool(1, 8, 2);
         assert!(pool.add_thread());
-        assert!(pool.push(job(), false).is_ok());
-        assert!(matches!(pool.next(), Next::Run(..)));
-        assert!(pool.push(job(), true).is_ok());
+        assert!(pool.push(call(false)).is_ok());
+        assert!(matches!(pool.next(), Next::Run(_, Need::Thread)));
+        assert!(pool.push(call(true)).is_ok());
         assert!(matches!(pool.next(), Next::Wait { .. }));
-        assert_eq!(pool.block(), Need::Bell);
+        assert_eq!(pool.block().0, Need::Bell);
         pool.woke();
         assert!(matches!(pool.next(), Next::Run(_, Need::Thread)));
     }
 
+    fn runs(pool: &Pool) -> bool {
+        matches!(pool.next(), Next::Run(..))
+    }
+
     #[test]
-    fn a_circle_wider_than_the_threads_is_refused_not_joined() {
-        let pool = pool(1, 2, 10);
-        assert!(pool.add_thread());
-        assert!(pool.push(job(), false).is_ok());
-        assert!(matches!(pool.next(), Next::Wait { .. }));
-        assert!(matches!(pool.next(), Next::Run(..)));
-        assert_eq!(pool.block(), Need::Nothing);
+    fn nested_calls_go_first_and_outside_calls_leave_them_a_thread() {
+        let pool = pool(8, 4, 10);
+        while pool.add_thread() {}
+        for _ in 0..4 {
+            assert!(pool.push(call(false)).is_ok());
+        }
+        assert!(!runs(&pool), "the first worker reads");
+        for _ in 0..2 {
+            assert!(runs(&pool));
+            pool.block();
+        }
+        assert!(!runs(&pool), "an outside call took the last thread but the reader");
+        assert!(pool.push(call(true)).is_ok());
         pool.woke();
-        assert!(pool.push(job(), true).is_err());
-        assert!(pool.push(job(), false).is_ok(), "a call from outside may wait its turn");
+        assert!(runs(&pool), "the nested call has its thread");
+    }
+
+    #[test]
+    fn a_circle_wider_than_the_threads_breaks_at_its_last_member() {
+        let pool = pool(8, 4, 10);
+        while pool.add_thread() {}
+        assert!(!runs(&pool), "the first worker reads");
+        assert!(pool.push(call(false)).is_ok());
+        assert!(runs(&pool));
+        for _ in 0..3 {
+            assert!(pool.push(call(true)).is_ok());
+        }
+        pool.block();
+        assert!(runs(&pool));
+        pool.block();
+        assert!(runs(&pool));
+        let (_, refused) = pool.block();
+        assert_eq!(refused.len(), 1, "the call that nobody can run is refused");
+        assert!(pool.push(call(true)).is_err());
+        assert!(pool.push(call(false)).is_ok(), "a call from outside may wait its turn");
     }
 }

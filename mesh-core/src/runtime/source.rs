@@ -10,6 +10,7 @@ use super::connection::Connection;
 use super::engine::{Engine, random};
 use crate::error::{Error, ErrorCode};
 use crate::proto::{self, Role};
+use crate::sys::descriptors;
 use crate::sys::readiness::Interest;
 use crate::sys::watch::Watch;
 use crate::transport::{Listener, Peer, Stream};
@@ -81,6 +82,10 @@ impl Engine {
         if let Some(error) = self.leaving.get().filter(|_| role == Role::Acceptor) {
             connection.go_away(error);
         }
+        if self.pool().is_closed() {
+            connection.close(&Error::new(ErrorCode::ShuttingDown, "the app has stopped"));
+            return Err(io::Error::other("the app that it was for has stopped"));
+        }
         self.ensure_worker()?;
         connection.begin();
         Ok(connection)
@@ -114,9 +119,8 @@ impl Engine {
             }
             Err(_) => return,
         };
-        if self.sources.lock().len() > self.limits.connections {
-            log::warn!(target: "mesh::engine", "refused pid {}: too many connections", peer.pid);
-            let text = format!("the app has {} connections already", self.limits.connections);
+        if let Some(text) = self.crowd(peer) {
+            log::warn!(target: "mesh::engine", "refused pid {}: {text}", peer.pid);
             let farewell = proto::refusal(&self.hello.lock(), &Error::new(ErrorCode::Busy, text));
             // A socket that has just been accepted takes it; if not, the end must do.
             let _written = stream.write(&farewell);
@@ -125,6 +129,23 @@ impl Engine {
         if let Err(error) = self.connect(stream, peer, Role::Acceptor) {
             log::warn!(target: "mesh::engine", "cannot serve a connection: {error}");
         }
+    }
+
+    /// Why there is no room for one more connection of this peer, if so. Half of the process's
+    /// descriptors are left for everything else.
+    fn crowd(&self, peer: Peer) -> Option<String> {
+        let most = self.limits.connections.min(descriptors::most() / 2);
+        let sources = self.sources.lock();
+        if sources.len() > most {
+            return Some(format!("the app has {most} connections already"));
+        }
+        let of_peer = |source: &&Source| match source {
+            Source::Connection(connection) => connection.peer().pid == peer.pid,
+            Source::Listener(_) | Source::Watch(_) => false,
+        };
+        let most = self.limits.connections_per_process;
+        let crowded = sources.values().filter(of_peer).count() >= most;
+        crowded.then(|| format!("the process has {most} connections to the app already"))
     }
 
     /// Works on the source with this token. Runs on a worker.
@@ -170,6 +191,7 @@ impl Engine {
     /// for it any more: until then its tasks are shown and waited for.
     pub(crate) fn forget(&self, connection: &Arc<Connection>) {
         connection.stream().forget(&self.readiness);
+        self.timers.lock().remove(connection.token());
         if connection.tasks().is_empty() {
             self.sources.lock().remove(&connection.token());
         }

@@ -41,7 +41,8 @@ pub(crate) struct Task {
 /// Where a producer waits until it may go on.
 #[derive(Debug, Default)]
 struct Gate {
-    open: Mutex<bool>,
+    /// How often it was opened: who waits, waits for a change, so no opening is missed or stolen.
+    openings: Mutex<u64>,
     changed: Condvar,
 }
 
@@ -76,15 +77,20 @@ impl Task {
 
     /// Lets a waiting producer look again.
     pub(crate) fn open_gate(&self) {
-        *self.gate.open.lock() = true;
+        *self.gate.openings.lock() += 1;
         self.gate.changed.notify_all();
     }
 
-    fn wait_at_gate(&self) {
+    fn openings(&self) -> u64 {
+        *self.gate.openings.lock()
+    }
+
+    /// Waits until the gate was opened more often than `seen`.
+    fn wait_at_gate(&self, seen: u64) {
         let _place = current::block();
-        let mut open = self.gate.open.lock();
-        while !std::mem::take(&mut *open) {
-            self.gate.changed.wait(&mut open);
+        let mut openings = self.gate.openings.lock();
+        while *openings == seen {
+            self.gate.changed.wait(&mut openings);
         }
     }
 }
@@ -146,16 +152,18 @@ impl Exchange {
     /// # Errors
     /// `cancelled` and the like when nobody wants more.
     pub(crate) fn item_blocking(&self, body: Vec<u8>) -> Result<()> {
+        let mut seen = self.task.openings();
         let mut flow = self.item(body);
         loop {
             match flow {
                 Flow::Open => return Ok(()),
-                Flow::Wait => self.task.wait_at_gate(),
+                Flow::Wait => self.task.wait_at_gate(seen),
                 Flow::Stop => {
                     let code = self.task.token.reason().unwrap_or(ErrorCode::Cancelled);
                     return Err(Error::new(code, "nobody wants more items"));
                 }
             }
+            seen = self.task.openings();
             flow = self.connection.flow(self.task.exchange);
         }
     }

@@ -1,32 +1,67 @@
-//! When which connection must be looked at again; the kernel's one timer is set to the first.
+//! When which source must be looked at again; the kernel's one timer is set to the first.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Instant;
 
-/// Points in time and the tokens of the connections they belong to. A connection enters a time
-/// only when it is earlier than the one it has waiting, so the heap stays small: stale times run
-/// out and are looked at in vain.
+/// One point in time for each token at most.
 #[derive(Debug, Default)]
-pub(crate) struct Timers(BinaryHeap<Reverse<(Instant, u64)>>);
+pub(crate) struct Timers {
+    order: BTreeSet<(Instant, u64)>,
+    at: HashMap<u64, Instant>,
+}
 
 impl Timers {
-    /// Adds a time; answers whether it is now the first.
-    pub(crate) fn add(&mut self, at: Instant, token: u64) -> bool {
+    /// Sets the time of a token, instead of the one it had; answers whether it is now the first.
+    pub(crate) fn set(&mut self, at: Instant, token: u64) -> bool {
         let first = self.first().is_none_or(|first| at < first);
-        self.0.push(Reverse((at, token)));
+        if let Some(before) = self.at.insert(token, at) {
+            self.order.remove(&(before, token));
+        }
+        self.order.insert((at, token));
         first
     }
 
+    /// Forgets a token.
+    pub(crate) fn remove(&mut self, token: u64) {
+        if let Some(at) = self.at.remove(&token) {
+            self.order.remove(&(at, token));
+        }
+    }
+
     pub(crate) fn first(&self) -> Option<Instant> {
-        self.0.peek().map(|Reverse((at, _))| *at)
+        self.order.first().map(|(at, _)| *at)
     }
 
     /// Takes a token whose time has come.
     pub(crate) fn pop(&mut self, now: Instant) -> Option<u64> {
-        if self.first()? > now {
+        let (at, token) = *self.order.first()?;
+        if at > now {
             return None;
         }
-        self.0.pop().map(|Reverse((_, token))| token)
+        self.remove(token);
+        Some(token)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    #[test]
+    fn a_token_has_one_time_and_times_come_in_order() {
+        let now = Instant::now();
+        let later = |seconds| now + Duration::from_secs(seconds);
+        let mut timers = Timers::default();
+        assert!(timers.set(later(5), 1));
+        assert!(timers.set(later(3), 2));
+        for seconds in (1..100).rev() {
+            timers.set(later(4 + seconds), 1);
+        }
+        assert_eq!(timers.order.len(), 2);
+        assert_eq!(timers.pop(later(2)), None);
+        assert_eq!(timers.pop(later(9)), Some(2));
+        timers.remove(1);
+        assert_eq!((timers.pop(later(999)), timers.first()), (None, None));
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::engine::Engine;
-use super::pool::{Job, Next};
+use super::pool::Next;
 use crate::sys::readiness::Woken;
 
 /// Bytes read at one time.
@@ -26,12 +26,17 @@ pub(super) fn is_one_of(engine: &Arc<Engine>) -> bool {
 
 pub(super) fn run(engine: &Arc<Engine>) {
     WORKS_FOR.set(Arc::as_ptr(engine));
+    // One buffer a worker; connections have none.
+    let mut buffer = vec![0; BUFFER];
     loop {
         match engine.pool().next() {
             Next::Run(job, need) => {
-                engine.meet(need);
-                run_job(job);
-                engine.pool().done();
+                if engine.meet(need) {
+                    guarded(job);
+                    engine.pool().done();
+                } else {
+                    engine.pool().give_back(job);
+                }
             }
             Next::Leave => break,
             Next::Wait { surplus } => {
@@ -39,10 +44,9 @@ pub(super) fn run(engine: &Arc<Engine>) {
                 engine.pool().woke();
                 match woken {
                     Ok(Woken::Source(token)) => {
-                        // A worker that waits holds no buffer: idle apps stay small.
-                        engine.on_source(token, &mut vec![0; BUFFER]);
+                        guarded(|| engine.on_source(token, &mut buffer));
                     }
-                    Ok(Woken::Timer) => engine.on_timer(),
+                    Ok(Woken::Timer) => guarded(|| engine.on_timer()),
                     Ok(Woken::Bell) => {}
                     Ok(Woken::Idle) => {
                         if engine.pool().may_leave() {
@@ -59,9 +63,10 @@ pub(super) fn run(engine: &Arc<Engine>) {
     engine.tell();
 }
 
-fn run_job(job: Job) {
-    if catch_unwind(AssertUnwindSafe(job)).is_err() {
-        // The exchange was ended as panicked while its owner unwound.
-        log::error!(target: "mesh::worker", "a handler panicked");
+/// Runs what may lead into user code: a panic there must not take the worker with it.
+fn guarded(body: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(body)).is_err() {
+        // If it was a handler, its exchange was ended as panicked while its owner unwound.
+        log::error!(target: "mesh::worker", "user code panicked");
     }
 }

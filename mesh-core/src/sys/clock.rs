@@ -22,6 +22,13 @@ pub(crate) fn since_boot_ms() -> u64 {
     u64::try_from(since_boot().as_millis()).unwrap_or(u64::MAX)
 }
 
+/// The point in time after `time` from now, at most a year: a duration that a caller chose may be
+/// too large for the clock.
+pub(crate) fn after(time: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 86_400);
+    Instant::now() + time.min(YEAR)
+}
+
 /// Blocks this thread for `time`. Only for polling what has no event: a lock file, another
 /// process's file, a peer that is not there yet.
 pub(crate) fn pause(time: Duration) {

@@ -4,6 +4,7 @@
 //! processes, and says no when one of them is not to be trusted.
 
 pub(crate) mod clock;
+pub(crate) mod descriptors;
 pub(crate) mod file;
 pub(crate) mod home;
 pub(crate) mod lock;

@@ -6,9 +6,14 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Result;
-use crate::wire::codec;
+use crate::error::{Error, ErrorCode, Result};
+use crate::limits::CALL_PATH_MAX;
+use crate::name::MethodName;
 use crate::wire::manifest::Shape;
+use crate::wire::{codec, span};
+
+/// Bytes of a head: a method, a path and what later versions add.
+const HEAD_MAX: usize = 8 << 10;
 
 /// The head of an open.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -55,12 +60,25 @@ impl Open {
         Ok(body)
     }
 
-    /// Reads the body of an open frame; the arguments are looked at later.
+    /// Reads the body of an open frame; the arguments are looked at later. The head has bounds of
+    /// its own: it is read before anybody knows whether the method exists.
     ///
     /// # Errors
-    /// `bad_value` when the head is none.
+    /// `bad_value` when the head is none or too large, `bad_name` when its method cannot be a
+    /// name, `call_loop` when its path is too long.
     pub fn decode(body: &[u8]) -> Result<Self> {
-        let (head, args) = codec::decode_front(body)?;
+        let (head, args) = span::split(body)?;
+        if head.len() > HEAD_MAX {
+            let text =
+                format!("the head of the call takes {} bytes, {HEAD_MAX} is the most", head.len());
+            return Err(Error::new(ErrorCode::BadValue, text));
+        }
+        let head: Head = codec::decode(head)?;
+        MethodName::parse(&head.method)?;
+        if head.path.len() > CALL_PATH_MAX {
+            let text = format!("the calls lead through {} apps", head.path.len());
+            return Err(Error::new(ErrorCode::CallLoop, text));
+        }
         Ok(Self { head, args: args.to_vec() })
     }
 }
@@ -84,6 +102,16 @@ mod tests {
         };
         let open = Open::new(head, vec![0x90, 0x80]);
         assert_eq!(Open::decode(&open.encode().unwrap()).unwrap(), open);
+    }
+
+    #[test]
+    fn a_head_is_bounded_before_it_is_read() {
+        let path: Vec<&str> = vec![""; 100_000];
+        let mut body = codec::encode(&serde_json::json!({"method": "m", "path": path})).unwrap();
+        body.extend_from_slice(&[0x90, 0x80]);
+        assert_eq!(Open::decode(&body).unwrap_err().code(), ErrorCode::BadValue);
+        let long = codec::encode(&serde_json::json!({"method": "m".repeat(300)})).unwrap();
+        assert_eq!(Open::decode(&long).unwrap_err().code(), ErrorCode::BadName);
     }
 
     #[test]
