@@ -313,6 +313,7 @@ impl Connection {
     pub fn await_item(&mut self, id: u64, now: Instant) {
         if let Some(exchange) = self.exchanges.get(&id)
             && exchange.started
+            && !exchange.silenced
             && let Some(silence) = exchange.patience.silence
         {
             let deadline = earlier(exchange.patience.until, Some(now + silence));

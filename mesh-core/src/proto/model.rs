@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::pair::{Pair, call};
-use super::{Config, Event, Flow, Patience};
+use super::{Config, Event, Flow, Outcome, Patience};
 use crate::error::{Error, ErrorCode};
 use crate::limits::Limits;
 use crate::wire::manifest::Shape;
@@ -29,8 +29,14 @@ struct Expected {
     opened: BTreeSet<u64>,
     ended: BTreeMap<u64, usize>,
     started: BTreeMap<u64, bool>,
+    ever_started: BTreeSet<u64>,
+    unstarted: BTreeSet<u64>,
+    /// Nobody waits for their end.
+    abandoned: BTreeSet<u64>,
     unconsumed: Vec<(u64, u64)>,
     waiting: BTreeSet<u64>,
+    /// Bytes that the caller gave out.
+    given: u64,
 }
 
 /// Random commands, random cuts of the bytes, random delays, both clocks: every exchange ends
@@ -42,7 +48,7 @@ fn hostile_schedule(seed: u64) {
     let mut pair = Pair::with(choices.below(2) == 0, config);
     let mut expected = Expected::default();
     for step in 0..600 {
-        match choices.below(12) {
+        match choices.below(16) {
             0 | 1 if step < 400 => {
                 let mut open = call("any");
                 open.head.shape = Shape::Stream;
@@ -89,6 +95,28 @@ fn hostile_schedule(seed: u64) {
                 }
             }
             8 => pair.server.set_ready(pair.now),
+            10 => {
+                if let Some(id) = pick(&mut choices, &expected.opened)
+                    && !expected.ended.contains_key(&id)
+                {
+                    pair.caller.abandon(id);
+                    expected.abandoned.insert(id);
+                }
+            }
+            11 => {
+                let running: BTreeSet<u64> = expected.started.keys().copied().collect();
+                if let Some(id) = pick(&mut choices, &running) {
+                    pair.server.begun(id);
+                    if choices.below(3) == 0 {
+                        pair.server.stop(id, ErrorCode::Cancelled);
+                        expected.waiting.remove(&id);
+                    }
+                }
+            }
+            12 => pair.caller.ping(seed),
+            13 if step > 300 && choices.below(40) == 0 => {
+                pair.server.go_away(Error::new(ErrorCode::ShuttingDown, "leaving"));
+            }
             9 => {
                 let by = Duration::from_millis(choices.below(300));
                 pair.later(by);
@@ -97,7 +125,10 @@ fn hostile_schedule(seed: u64) {
         }
         deliver(&mut pair, &mut choices, &mut expected);
     }
-    finish(&mut pair, &mut expected, seed);
+    match choices.below(3) {
+        0 => break_off(&mut pair, &mut choices, &mut expected, seed),
+        _ => finish(&mut pair, &mut expected, seed),
+    }
 }
 
 fn pick(choices: &mut Choices, from: &BTreeSet<u64>) -> Option<u64> {
@@ -107,7 +138,7 @@ fn pick(choices: &mut Choices, from: &BTreeSet<u64>) -> Option<u64> {
 
 /// Carries a random part of the bytes across and writes down what they did.
 fn deliver(pair: &mut Pair, choices: &mut Choices, expected: &mut Expected) {
-    pair.collect();
+    expected.collect(pair);
     let cut = |bytes: &mut Vec<u8>, choices: &mut Choices| -> Vec<u8> {
         let most = choices.below(bytes.len() as u64 + 1);
         bytes.drain(..usize::try_from(most).unwrap()).collect()
@@ -128,10 +159,14 @@ fn note(pair: &mut Pair, expected: &mut Expected) {
                 assert!(!expected.ended.contains_key(&id), "an item after the end");
                 expected.unconsumed.push((id, cost));
             }
-            Event::Ended { id, .. } => {
+            Event::Ended { id, outcome } => {
+                assert!(!expected.abandoned.contains(&id), "an end that nobody waits for");
                 *expected.ended.entry(id).or_default() += 1;
+                if matches!(outcome, Outcome::Unstarted(_)) {
+                    expected.unstarted.insert(id);
+                }
             }
-            Event::Closed(error) => assert_eq!(error.code(), ErrorCode::ConnectionLost),
+            Event::Closed(error) => assert!(expected_end(&error), "{error:?}"),
             _ => {}
         }
     }
@@ -139,11 +174,12 @@ fn note(pair: &mut Pair, expected: &mut Expected) {
         match event {
             Event::Opened { id, .. } => {
                 assert!(expected.started.insert(id, true).is_none(), "started twice");
+                expected.ever_started.insert(id);
             }
             Event::Writable { id } => {
                 expected.waiting.remove(&id);
             }
-            Event::Closed(error) => assert_eq!(error.code(), ErrorCode::ConnectionLost),
+            Event::Closed(error) => assert!(expected_end(&error), "{error:?}"),
             _ => {}
         }
     }
@@ -152,7 +188,7 @@ fn note(pair: &mut Pair, expected: &mut Expected) {
 fn finish(pair: &mut Pair, expected: &mut Expected, seed: u64) {
     pair.server.set_ready(pair.now);
     for _ in 0..1_000 {
-        pair.collect();
+        expected.collect(pair);
         let (up, down) = (std::mem::take(&mut pair.to_server), std::mem::take(&mut pair.to_caller));
         pair.server.handle_input(pair.now, &up);
         pair.caller.handle_input(pair.now, &down);
@@ -167,12 +203,46 @@ fn finish(pair: &mut Pair, expected: &mut Expected, seed: u64) {
             break;
         }
     }
-    for id in &expected.opened {
-        assert_eq!(expected.ended.get(id), Some(&1), "seed {seed}: exchange {id}");
-    }
+    expected.check(seed);
     assert_eq!(pair.caller.in_flight(), 0, "seed {seed}: left over at the caller");
     assert_eq!(pair.server.in_flight(), 0, "seed {seed}: left over at the server");
     assert!(!pair.caller.is_closed() && !pair.server.is_closed(), "seed {seed}: rules broken");
+}
+
+/// The connection ends with a part of the bytes still under way: what is called unstarted was
+/// never seen by the server.
+fn break_off(pair: &mut Pair, choices: &mut Choices, expected: &mut Expected, seed: u64) {
+    expected.collect(pair);
+    let under_way = pair.to_server.len() as u64;
+    let taken = choices.below(under_way + 1);
+    let arrived: Vec<u8> = pair.to_server.drain(..usize::try_from(taken).unwrap()).collect();
+    pair.server.handle_input(pair.now, &arrived);
+    let lost = || Error::new(ErrorCode::ConnectionLost, "gone");
+    pair.caller.handle_close(lost(), expected.given - under_way + taken);
+    pair.server.handle_close(lost(), u64::MAX);
+    note(pair, expected);
+    expected.check(seed);
+    let both: Vec<_> = expected.unstarted.intersection(&expected.ever_started).collect();
+    assert!(both.is_empty(), "seed {seed}: {both:?} were started and called unstarted");
+}
+
+fn expected_end(error: &Error) -> bool {
+    matches!(error.code(), ErrorCode::ConnectionLost | ErrorCode::ShuttingDown)
+}
+
+impl Expected {
+    fn collect(&mut self, pair: &mut Pair) {
+        let before = pair.to_server.len();
+        pair.collect();
+        self.given += (pair.to_server.len() - before) as u64;
+    }
+
+    /// Each exchange ended once, or nobody waited for its end.
+    fn check(&self, seed: u64) {
+        for id in self.opened.difference(&self.abandoned) {
+            assert_eq!(self.ended.get(id), Some(&1), "seed {seed}: exchange {id}");
+        }
+    }
 }
 
 #[test]
