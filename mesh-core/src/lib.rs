@@ -1,4 +1,39 @@
-//! mesh: peer-to-peer IPC for suites of apps on one machine.
+//! **mesh**: apps on one machine that find, launch, call, stream from and cancel each other, with
+//! no daemon between them.
+//!
+//! An *app* is a program that claims a name; per user there is at most one live instance of it.
+//! It exposes methods, which are plain closures over serde types, and writes itself into the
+//! registry, so that whoever calls it while it is off starts it.
+//!
+//! ```no_run
+//! use mesh_core::{App, Result, call};
+//!
+//! fn main() -> Result<()> {
+//!     let app = App::claim("calculator")?; // a second start says who runs, and exits 0
+//!     app.expose("add", ["a", "b"], |(a, b): (i64, i64)| a + b)?;
+//!     app.expose_stream("count", ["to"], |to: u64| 1..=to)?;
+//!     app.ready()?; // from here on it is registered and callable
+//!     let cpu: f64 = call("statusbar", "cpu", ())?;
+//!     println!("cpu {cpu}");
+//!     app.run() // until stopped
+//! }
+//! ```
+//!
+//! - [`App`]: claim a name, [`expose`](App::expose) values and streams, serve.
+//! - [`call`] and [`stream`], or a [`Client`] with settings of its own: use another app.
+//! - [`CancelToken`] and [`Context`]: hear that nobody wants the result any more.
+//! - [`Error`]: what happened, whose fault ([`ErrorCode`]), the next step.
+//!
+//! # What it does not do
+//!
+//! It opens no port and reaches no other machine; it protects a user from other users, not from
+//! their own programs; it keeps no message for later; it needs no async runtime and brings none.
+//!
+//! # Features and platforms
+//!
+//! No cargo features. Linux; the parts for other systems are not written yet.
+
+#![cfg_attr(not(test), deny(clippy::expect_used, clippy::panic))]
 
 mod app;
 mod client;
