@@ -119,6 +119,9 @@ fn each_layer_uses_only_those_to_its_left() {
             faults.push(format!("{}: not in a layer", inside.display()));
             continue;
         };
+        if code(&path).contains("super::super") {
+            faults.push(format!("{}: leaves its layer by `super::super`", inside.display()));
+        }
         for used in names_below(&code(&path), "crate") {
             if used != own && rank(&used).is_none_or(|rank| rank >= own_rank) {
                 faults.push(format!("{}: {own} uses crate::{used}", inside.display()));
