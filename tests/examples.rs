@@ -12,7 +12,7 @@ use crate::support::{Home, Proc, eventually, program};
 fn statusbar_is_one_app_that_is_launched_stopped_and_pruned() {
     let home = Home::new();
     let copy = home.beside("statusbar");
-    fs::copy(program("statusbar"), &copy).unwrap();
+    crate::support::programs::copy(program("statusbar"), &copy);
     mode(&copy, 0o755);
     let mut statusbar = Proc::spawn(&mut home.command(&copy));
     assert_eq!(statusbar.line("ready"), "ready");

@@ -236,7 +236,7 @@ fn a_newer_format_is_read_and_never_written() {
 fn prune_removes_exactly_what_is_gone_and_lists_it() {
     let home = Home::new();
     let copy = home.beside("program");
-    fs::copy(TEST_APP, &copy).unwrap();
+    crate::support::programs::copy(TEST_APP, &copy);
     let script = home.beside("app.sh");
     fs::write(&script, "exit 0\n").unwrap();
     home.registered("stays", &[]);
@@ -265,7 +265,7 @@ fn prune_removes_exactly_what_is_gone_and_lists_it() {
 fn a_rebuild_that_unlinks_for_a_moment_prunes_nothing() {
     let home = Home::new();
     let copy = home.beside("program");
-    fs::copy(TEST_APP, &copy).unwrap();
+    crate::support::programs::copy(TEST_APP, &copy);
     home.put("one", vec![copy.to_string_lossy().into_owned(), "one".to_owned()]);
     let aside = home.beside("aside");
     fs::rename(&copy, &aside).unwrap();

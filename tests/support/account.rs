@@ -35,7 +35,7 @@ pub(crate) fn give(path: &Path) {
 /// A copy of a program where the account can run it; a target directory may be private.
 pub(crate) fn copied(program: &Path, folder: &Path) -> PathBuf {
     let copy = folder.join(program.file_name().expect("a program has a name"));
-    std::fs::copy(program, &copy).expect("a program can be copied");
+    super::programs::copy(program, &copy);
     mode(&copy, 0o755);
     give(&copy);
     copy

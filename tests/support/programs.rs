@@ -17,6 +17,13 @@ pub(crate) fn program(name: &str) -> PathBuf {
     path
 }
 
+/// Copies a program that will be run. By another process: this one starts children in other
+/// threads, and one that is born while the copy is open for writing keeps it busy.
+pub(crate) fn copy(program: impl AsRef<Path>, to: &Path) {
+    let copied = Command::new("cp").arg("--").arg(program.as_ref()).arg(to).status();
+    assert!(copied.expect("cp runs").success(), "{} is not copied", program.as_ref().display());
+}
+
 /// Builds every program; answers their folder, or what the compiler said.
 fn built() -> Result<PathBuf, String> {
     let folder = Path::new(TEST_APP).parent().ok_or("a program is in no folder")?;

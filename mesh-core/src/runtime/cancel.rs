@@ -165,7 +165,7 @@ mod tests {
     fn a_waiter_wakes_at_once_and_knows_why() {
         let token = CancelToken::new();
         let waiter = token.clone();
-        let thread = super::super::thread::spawn("test".into(), move || waiter.wait()).unwrap();
+        let thread = crate::runtime::thread::spawn("test".into(), move || waiter.wait()).unwrap();
         token.cancel_because(ErrorCode::Deadline);
         thread.join().unwrap();
         assert_eq!(token.reason(), Some(ErrorCode::Deadline));
