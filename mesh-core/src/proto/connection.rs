@@ -309,18 +309,6 @@ impl Connection {
         self.feed();
     }
 
-    /// The reader of a stream begins to wait for the next item: the silence budget runs from now.
-    pub fn await_item(&mut self, id: u64, now: Instant) {
-        if let Some(exchange) = self.exchanges.get(&id)
-            && exchange.started
-            && !exchange.silenced
-            && let Some(silence) = exchange.patience.silence
-        {
-            let deadline = earlier(exchange.patience.until, Some(now + silence));
-            self.set_deadline(id, deadline);
-        }
-    }
-
     /// This side answers calls from now on; calls that came before are told now.
     pub fn set_ready(&mut self, now: Instant) {
         if std::mem::replace(&mut self.hello.ready, true) {
@@ -363,54 +351,12 @@ impl Connection {
         self.close(error, written);
     }
 
-    /// Acts on the deadlines that have passed.
-    pub fn handle_timeout(&mut self, now: Instant) {
-        while let Some(id) = self.deadlines.pop(now) {
-            if id == CONNECTION {
-                self.hello_deadline = None;
-                let text = "the peer did not introduce itself in time";
-                self.fail(Error::new(ErrorCode::NotResponding, text));
-                continue;
-            }
-            let Some(exchange) = self.exchanges.get_mut(&id) else { continue };
-            exchange.deadline = None;
-            if exchange.mine {
-                self.abandon(id);
-                self.events.push_back(Event::Ended { id, outcome: Outcome::Expired });
-            } else {
-                self.stop(id, ErrorCode::Deadline);
-            }
-        }
-    }
-
     /// The next thing that happened.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.first()
-    }
-
     // Inside.
-
-    /// Sets the deadline of an own exchange by what is known of the peer.
-    pub(super) fn arm(&mut self, id: u64, now: Instant) {
-        let starting = self.peer.as_ref().filter(|peer| !peer.ready);
-        let Some(exchange) = self.exchanges.get(&id) else { return };
-        if exchange.started || exchange.silenced {
-            return;
-        }
-        let Patience { until, answer, .. } = exchange.patience;
-        let budget = match (starting, answer) {
-            (Some(peer), Some(_)) => Some(exchange.opened_at + peer.ready_budget()),
-            _ => answer.map(|budget| now + budget),
-        };
-        let deadline = earlier(until, budget);
-        self.set_deadline(id, deadline);
-    }
 
     /// Hands an open to the driver; the caller's time runs from here.
     pub(super) fn start(&mut self, id: u64, open: Open, now: Instant) {
@@ -422,13 +368,6 @@ impl Connection {
             .and_then(|ms| now.checked_add(std::time::Duration::from_millis(ms)));
         self.set_deadline(id, deadline);
         self.events.push_back(Event::Opened { id, open, deadline });
-    }
-
-    pub(super) fn set_deadline(&mut self, id: u64, new: Option<Instant>) {
-        if let Some(exchange) = self.exchanges.get_mut(&id) {
-            self.deadlines.change(id, exchange.deadline, new);
-            exchange.deadline = new;
-        }
     }
 
     /// Takes an exchange that is over out of every table.
@@ -484,11 +423,6 @@ impl Connection {
     pub(super) fn holds(&self, open: &Open) -> bool {
         !self.hello.ready && !open.head.method.starts_with(crate::name::RESERVED)
     }
-}
-
-/// The earlier of two points in time that may be missing.
-fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
-    a.into_iter().chain(b).min()
 }
 
 /// How a cancelled exchange ends.

@@ -2,7 +2,7 @@
 //!
 //! Any thread may give the machine a command; whoever finds the stream free writes, the others'
 //! bytes go along. What the machine tells is noted under the lock and acted on after it, in
-//! [`Connection::act`].
+//! [`action`](super::action).
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind};
@@ -11,13 +11,14 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
+use super::action::Action;
 use super::engine::Engine;
 use super::outbox::Outbox;
 use super::pool::Job;
 use super::slot::Slot;
-use super::task::{Exchange, Request, Task};
+use super::task::Task;
 use crate::error::{Error, ErrorCode, Result};
-use crate::proto::{self, Event, Flow, Patience};
+use crate::proto::{self, Flow, Patience};
 use crate::sys::readiness::Interest;
 use crate::transport::{Peer, Stream};
 use crate::wire::hello::Hello;
@@ -28,45 +29,36 @@ const READS_PER_TURN: usize = 16;
 
 /// A connection of an engine.
 pub(crate) struct Connection {
-    engine: Weak<Engine>,
+    pub(super) engine: Weak<Engine>,
     token: u64,
     /// The process that made it.
     process: u32,
     stream: Stream,
-    peer: Peer,
+    pub(super) peer: Peer,
     inner: Mutex<Inner>,
 }
 
-struct Inner {
-    proto: proto::Connection,
+pub(super) struct Inner {
+    pub(super) proto: proto::Connection,
     /// Where answers to our own exchanges land.
-    slots: HashMap<u64, Arc<Slot>>,
+    pub(super) slots: HashMap<u64, Arc<Slot>>,
     /// The exchanges that we serve.
-    tasks: HashMap<u64, Serving>,
+    pub(super) tasks: HashMap<u64, Serving>,
     outbox: Outbox,
     /// The stream is armed for reading, or somebody reads it and arms it after that.
     reading: bool,
     /// Calls that wait for a handler.
     queued: usize,
     timer: Option<Instant>,
-    session: u64,
+    pub(super) session: u64,
     /// Who waits for the hello.
     watchers: Vec<Arc<Slot>>,
     gone: bool,
 }
 
-struct Serving {
-    task: Arc<Task>,
-    parked: Option<Job>,
-}
-
-/// What is to be done once the lock is free.
-enum Action {
-    Serve(Request),
-    Cancel(Arc<Task>, ErrorCode),
-    Resume(Job),
-    Wake(Arc<Task>),
-    Closed,
+pub(super) struct Serving {
+    pub(super) task: Arc<Task>,
+    pub(super) parked: Option<Job>,
 }
 
 impl Connection {
@@ -353,74 +345,6 @@ impl Connection {
         (inner, actions)
     }
 
-    fn note(self: &Arc<Self>, inner: &mut Inner, event: Event, actions: &mut Vec<Action>) {
-        match event {
-            Event::Opened { id, open, deadline } => {
-                let caller = inner.proto.peer().and_then(|peer| peer.name.clone());
-                let who = (self.peer, caller);
-                let task = Arc::new(Task::new(id, inner.session, open.head, deadline, who));
-                inner.tasks.insert(id, Serving { task: Arc::clone(&task), parked: None });
-                let exchange = Exchange::new(Arc::clone(self), Arc::clone(&task));
-                actions.push(Action::Serve(Request { task, args: open.args, exchange }));
-            }
-            Event::Cancelled { id, code } => {
-                if let Some(serving) = inner.tasks.get_mut(&id) {
-                    let parked = serving.parked.take();
-                    actions.push(Action::Cancel(Arc::clone(&serving.task), code));
-                    actions.extend(parked.map(Action::Resume));
-                }
-            }
-            Event::Writable { id } => {
-                if let Some(serving) = inner.tasks.get_mut(&id) {
-                    let wake = Action::Wake(Arc::clone(&serving.task));
-                    actions.push(serving.parked.take().map_or(wake, Action::Resume));
-                }
-            }
-            Event::Item { id, body, cost } => {
-                if let Some(slot) = inner.slots.get(&id) {
-                    slot.put_item(body, cost);
-                }
-            }
-            Event::Ended { id, outcome } => {
-                if let Some(slot) = inner.slots.remove(&id) {
-                    slot.put_end(outcome);
-                }
-            }
-            Event::Connected(_) | Event::PeerReady | Event::GoingAway(_) => inner.tell_watchers(),
-            Event::Closed(error) => {
-                log::debug!(target: "mesh::connection", "with {:?} over: {error}", self.peer);
-                inner.tell_watchers();
-                actions.push(Action::Closed);
-            }
-        }
-    }
-
-    fn act(self: &Arc<Self>, actions: Vec<Action>) {
-        if actions.is_empty() {
-            return;
-        }
-        let Some(engine) = self.engine.upgrade() else { return };
-        for action in actions {
-            match action {
-                Action::Serve(request) => engine.serve(request),
-                Action::Cancel(task, code) => {
-                    task.token.cancel_because(code);
-                    task.open_gate();
-                    if task.begin() {
-                        let error = Error::new(code, "it was cancelled before it began");
-                        self.end(task.exchange, Err(&error));
-                    }
-                }
-                Action::Resume(job) => {
-                    // One that comes too late is dropped, which ends its call.
-                    engine.resume(job);
-                }
-                Action::Wake(task) => task.open_gate(),
-                Action::Closed => engine.forget(self),
-            }
-        }
-    }
-
     fn arm(&self, inner: &mut Inner) {
         let Some(engine) = self.engine.upgrade().filter(|_| !inner.gone) else { return };
         inner.reading = !inner.proto.is_congested();
@@ -473,7 +397,7 @@ impl Inner {
         self.proto.handle_close(lost, read);
     }
 
-    fn tell_watchers(&mut self) {
+    pub(super) fn tell_watchers(&mut self) {
         for slot in self.watchers.drain(..) {
             slot.tell();
         }

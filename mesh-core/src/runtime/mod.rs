@@ -19,6 +19,7 @@
 //! Locks are held for bookkeeping and nonblocking system calls only: never across user code,
 //! never two connections' at once. An idle engine makes no system call.
 
+mod action;
 pub(crate) mod cancel;
 pub(crate) mod connection;
 pub(crate) mod current;
