@@ -29,7 +29,7 @@ pub struct AppBuilder {
 /// How an app is written into the registry.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Registration {
-    unregistered: bool,
+    pub(super) unregistered: bool,
     pub(super) version: Option<String>,
     command: Option<(Kind, Vec<String>)>,
     cwd: Option<PathBuf>,
@@ -170,11 +170,9 @@ impl AppBuilder {
 }
 
 impl Registration {
-    /// The entry to write; `None` when the app does not want one.
-    pub(super) fn entry(&self, methods: Vec<MethodInfo>) -> Result<Option<Entry>> {
-        if self.unregistered {
-            return Ok(None);
-        }
+    /// The entry to write. Of a `stored` one of the same program stays what the builder did not
+    /// set: a person may have chosen it.
+    pub(super) fn entry(&self, methods: Vec<MethodInfo>, stored: Option<Entry>) -> Result<Entry> {
         let (kind, command) = match &self.command {
             Some((kind, command)) => (*kind, command.clone()),
             None => (Kind::Binary, this_program()?),
@@ -188,12 +186,22 @@ impl Registration {
             })?,
         };
         let mut entry = Entry::new(kind, command, cwd)?;
-        entry.env.clone_from(&self.env);
+        if let Some(stored) = stored.filter(|stored| stored.is_same_program(&entry)) {
+            if self.command.is_none() {
+                entry.command = stored.command;
+            }
+            if self.cwd.is_none() {
+                entry.cwd = stored.cwd;
+            }
+            entry.env = stored.env;
+            entry.launch = stored.launch;
+        }
+        entry.env.extend(self.env.clone());
         entry.version.clone_from(&self.version);
-        entry.launch.ready_timeout = self.ready_timeout;
-        entry.launch.stop_grace = self.stop_grace;
+        entry.launch.ready_timeout = self.ready_timeout.or(entry.launch.ready_timeout);
+        entry.launch.stop_grace = self.stop_grace.or(entry.launch.stop_grace);
         entry.methods = methods;
-        Ok(Some(entry))
+        Ok(entry)
     }
 }
 
@@ -204,5 +212,45 @@ impl fmt::Debug for AppBuilder {
             .field("home", &self.home)
             .field("registration", &self.registration)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn by_hand(program: &str) -> Entry {
+        let command = [program, "--small"].map(str::to_owned).to_vec();
+        let mut entry = Entry::new(Kind::Binary, command, "/usr".into()).unwrap();
+        entry.env.insert("FOO".to_owned(), "bar".to_owned());
+        entry.launch.ready_timeout = Some(Duration::from_secs(7));
+        entry
+    }
+
+    #[test]
+    fn what_a_person_chose_for_this_program_stays_unless_the_builder_says_otherwise() {
+        let stored = by_hand(&this_program().unwrap()[0]);
+        let plain = Registration::default();
+        let entry = plain.entry(Vec::new(), Some(stored.clone())).unwrap();
+        assert_eq!((&entry.command, &entry.cwd), (&stored.command, &stored.cwd));
+        assert_eq!((&entry.env, entry.launch), (&stored.env, stored.launch));
+
+        let mut set = Registration::default();
+        set.env.insert("FOO".to_owned(), "mine".to_owned());
+        set.ready_timeout = Some(Duration::from_secs(1));
+        set.cwd = Some("/".into());
+        set.command = Some((Kind::Binary, this_program().unwrap()));
+        let entry = set.entry(Vec::new(), Some(stored)).unwrap();
+        assert_eq!(entry.command, this_program().unwrap());
+        assert_eq!(entry.cwd, PathBuf::from("/"));
+        assert_eq!(entry.env["FOO"], "mine");
+        assert_eq!(entry.launch.ready_timeout, Some(Duration::from_secs(1)));
+    }
+
+    #[test]
+    fn an_entry_of_another_program_is_replaced() {
+        let entry = Registration::default().entry(Vec::new(), Some(by_hand("/bin/sh"))).unwrap();
+        assert_eq!(entry.command, this_program().unwrap());
+        assert!(entry.env.is_empty() && entry.launch.ready_timeout.is_none());
     }
 }

@@ -317,10 +317,13 @@ impl State {
     }
 
     fn register_checked(&self) -> Result<()> {
-        if let Some(entry) = self.registration.entry(self.methods.manifest())? {
-            Registry::at(&self.home).put(&self.name, entry)?;
+        if self.registration.unregistered {
+            return Ok(());
         }
-        Ok(())
+        // The manifest is looked at under the lock: of two threads that expose, the later writer
+        // knows the methods of both.
+        let entry = |stored| self.registration.entry(self.methods.manifest(), stored);
+        Registry::at(&self.home).renew(&self.name, entry).map(drop)
     }
 }
 

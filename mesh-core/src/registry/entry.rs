@@ -106,6 +106,17 @@ impl Entry {
         self.command.iter().take(count).map(Path::new)
     }
 
+    /// Whether both begin with the same program; of two scripts, with the same script.
+    pub(crate) fn is_same_program(&self, other: &Self) -> bool {
+        let resolved = |path: &Path| std::fs::canonicalize(path).ok();
+        match (self.files().last(), other.files().last()) {
+            (Some(one), Some(two)) if self.kind == other.kind => {
+                one == two || resolved(one).is_some_and(|one| resolved(two) == Some(one))
+            }
+            _ => false,
+        }
+    }
+
     /// What makes the entry invalid, as a fragment.
     pub(crate) fn check(&self) -> std::result::Result<(), String> {
         let needed = match self.kind {

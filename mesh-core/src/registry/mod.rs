@@ -23,6 +23,7 @@ use std::path::PathBuf;
 
 pub(crate) use self::date::rfc3339;
 pub use self::entry::{Entry, Kind, LaunchPolicy};
+use self::format::Document;
 pub(crate) use self::program::{this_directory, this_program};
 pub use self::prune::{Missing, Pruned};
 use self::store::{Origin, Store};
@@ -99,13 +100,35 @@ impl Registry {
         entry.check().map_err(|why| {
             Error::new(ErrorCode::Registry, format!("the entry of {name} is not valid: {why}"))
         })?;
+        self.renew(name, |_| Ok(entry.clone()))
+    }
+
+    /// As [`Self::put`], with an entry made from the stored one, if that is there and valid. The
+    /// last call of `make` is under the lock: what it looks at is no older than the write.
+    ///
+    /// # Errors
+    /// As [`Self::put`], and those of `make`.
+    ///
+    /// # Blocking
+    /// As [`Self::put`].
+    pub(crate) fn renew(
+        &self,
+        name: &AppName,
+        make: impl Fn(Option<Entry>) -> Result<Entry>,
+    ) -> Result<bool> {
+        let renewed = |document: &Document| make(document.entry(name).ok().flatten());
         self.store.check_trust()?;
-        let loaded = self.store.load();
         // Most starts change nothing, and need not wait for a lock to learn it.
-        if loaded.is_ok_and(|l| l.origin == Origin::File && l.document.holds(name, &entry)) {
+        if let Ok(loaded) = self.store.load()
+            && loaded.origin == Origin::File
+            && loaded.document.holds(name, &renewed(&loaded.document)?)
+        {
             return Ok(false);
         }
-        self.store.update(|document| document.set(name, &entry))
+        self.store.update(|document| {
+            let entry = renewed(document)?;
+            document.set(name, &entry)
+        })
     }
 
     /// Removes an entry and answers whether there was one; see [`Self::unknown`].
