@@ -8,6 +8,7 @@ use mesh_core::{ErrorCode, Stopped, Value};
 use rustix::process::Signal;
 
 use crate::call::code;
+use crate::support::home::app_name;
 use crate::support::{Home, Proc};
 
 #[test]
@@ -77,6 +78,22 @@ fn a_frozen_app_is_killed_after_its_grace() {
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
     frozen.wait().exits(137);
     home.app("one", &[]);
+}
+
+#[test]
+fn a_process_that_did_not_sign_the_lock_is_not_signalled() {
+    let home = Home::new();
+    let mut frozen = home.app("one", &["--stop-grace-ms", "500"]);
+    frozen.signal(Signal::STOP);
+    // As if the owner were gone, and its number given to another process.
+    let lock = home.core().lock_path(&app_name("one"));
+    let signature = std::fs::read_to_string(&lock).unwrap();
+    let words: Vec<&str> = signature.split(' ').collect();
+    assert_eq!(words[0], frozen.pid().to_string());
+    std::fs::write(&lock, format!("{} 1 {}", words[0], words[2])).unwrap();
+    assert_eq!(code(home.client().stop("one")), ErrorCode::NotResponding);
+    assert!(!frozen.ended());
+    frozen.kill();
 }
 
 #[test]

@@ -13,7 +13,7 @@ use crate::client::dial::dial;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::CLAIM_WAIT;
 use crate::name::AppName;
-use crate::runtime::Engine;
+use crate::runtime::{Engine, current};
 use crate::sys::clock;
 use crate::sys::home::Home;
 use crate::sys::lock::FileLock;
@@ -82,16 +82,24 @@ pub(super) struct Owned {
 }
 
 impl Owned {
+    /// Whether the lock file and the socket are there.
+    pub(super) fn is_whole(&self, home: &Home, name: &AppName) -> bool {
+        self.lock.is_current().unwrap_or(false) && home.socket_path(name).exists()
+    }
+
     /// Puts back what a cleaner removed: the lock file, and the socket. Answers the new listener
     /// when there is one.
     pub(super) fn restore(&mut self, home: &Home, name: &AppName) -> Result<Option<Arc<Listener>>> {
         if !self.lock.is_current().unwrap_or(false) {
             home.prepare()?;
-            let Some(lock) = FileLock::try_acquire(&home.lock_path(name))? else {
+            // Somebody who starts holds the new one for a moment, while it looks and finds us.
+            let path = home.lock_path(name);
+            let _place = current::block();
+            let Some(lock) = FileLock::acquire_within(&path, CLAIM_WAIT)? else {
                 let text = format!("the lock of {name} was deleted, and somebody else has it now");
                 return Err(Error::new(ErrorCode::AlreadyRunning, text));
             };
-            lock.write_note(&std::process::id().to_string())?;
+            sign(&lock, name);
             self.lock = lock;
         }
         if home.socket_path(name).exists() {
@@ -104,8 +112,9 @@ impl Owned {
 
 impl Drop for Owned {
     fn drop(&mut self) {
-        // While the lock is held: after it, the file may be another owner's.
-        if self.lock.is_current().unwrap_or(false) {
+        // While the lock is held: after it, the file may be another owner's. A forked child owns
+        // nothing.
+        if self.lock.is_ours() && self.lock.is_current().unwrap_or(false) {
             self.listener.unlink();
         }
     }
@@ -133,7 +142,8 @@ pub(super) fn claim(engine: &Arc<Engine>, home: &Home, name: &AppName) -> Result
             return Ok(Claimed::Loser(running));
         }
         if Instant::now() >= until {
-            let holder = FileLock::read_note(&path).unwrap_or_else(|| "unknown".to_owned());
+            let holder = FileLock::signer(&path);
+            let holder = holder.map_or_else(|| "unknown".to_owned(), |owner| owner.pid.to_string());
             let text = format!("{name} is held by pid {holder}, which does not answer");
             return Err(Error::new(ErrorCode::NotResponding, text)
                 .hint(format!("It may be starting or stopping; try again, or end pid {holder}.")));
@@ -143,8 +153,16 @@ pub(super) fn claim(engine: &Arc<Engine>, home: &Home, name: &AppName) -> Result
 }
 
 fn own(home: &Home, name: &AppName, lock: FileLock) -> Result<Owned> {
-    lock.write_note(&std::process::id().to_string())?;
+    sign(&lock, name);
     Ok(Owned { listener: bind(home, name)?, lock })
+}
+
+/// Writes into the lock who has it. A full disk is no reason not to own the name: without the
+/// note the owner can only not be ended by force.
+fn sign(lock: &FileLock, name: &AppName) {
+    if let Err(error) = lock.sign() {
+        log::info!(target: "mesh::app", "the lock of {name} does not say who has it: {error}");
+    }
 }
 
 fn bind(home: &Home, name: &AppName) -> Result<Arc<Listener>> {
@@ -184,6 +202,30 @@ fn look(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn owned(home: &Home, name: &AppName) -> Owned {
+        let lock = FileLock::try_acquire(&home.lock_path(name)).unwrap().unwrap();
+        own(home, name, lock).unwrap()
+    }
+
+    #[test]
+    fn a_deleted_lock_comes_back_even_if_somebody_looks_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let (home, name) = (Home::at(dir.path().join("h")), AppName::parse("one").unwrap());
+        home.prepare().unwrap();
+        let mut owned = owned(&home, &name);
+        assert_eq!(FileLock::signer(&home.lock_path(&name)), process::ProcessId::own());
+        std::fs::remove_file(home.lock_path(&name)).unwrap();
+        let starter = FileLock::try_acquire(&home.lock_path(&name)).unwrap().unwrap();
+        assert!(!owned.is_whole(&home, &name));
+        std::thread::scope(|scope| {
+            let restored = scope.spawn(|| owned.restore(&home, &name).map(drop));
+            drop(starter);
+            restored.join().unwrap().unwrap();
+        });
+        assert!(owned.is_whole(&home, &name));
+        assert_eq!(FileLock::signer(&home.lock_path(&name)), process::ProcessId::own());
+    }
 
     #[test]
     fn who_runs_is_told_in_one_line() {

@@ -292,21 +292,24 @@ impl State {
     fn restore(self: &Arc<Self>) {
         let mut address = self.address.lock();
         let Some(owned) = address.as_mut() else { return };
-        let listener = match owned.restore(&self.home, &self.name) {
-            Ok(Some(listener)) => listener,
-            Ok(None) => return,
-            Err(error) => {
-                log::error!(target: "mesh::app", "{} is unreachable: {error}", self.name);
-                return;
-            }
-        };
-        log::warn!(target: "mesh::app", "the socket of {} was deleted; it is back", self.name);
-        self.engine.unlisten();
-        if let Err(error) = self.engine.listen(listener) {
+        if owned.is_whole(&self.home, &self.name) {
+            return;
+        }
+        // The directory may be gone too. The new one is guarded before the look, however that
+        // ends: a removal that comes meanwhile is looked at next.
+        if let Err(error) = self.home.prepare() {
             log::error!(target: "mesh::app", "{} is unreachable: {error}", self.name);
         }
-        drop(address);
         self.guard();
+        let restored = owned.restore(&self.home, &self.name).and_then(|listener| {
+            let Some(listener) = listener else { return Ok(()) };
+            log::warn!(target: "mesh::app", "the socket of {} was deleted; it is back", self.name);
+            self.engine.unlisten();
+            Ok(self.engine.listen(listener)?)
+        });
+        if let Err(error) = restored {
+            log::error!(target: "mesh::app", "{} is unreachable: {error}", self.name);
+        }
     }
 
     /// Writes the entry, or says why not.

@@ -13,13 +13,18 @@ use crate::proto::Patience;
 use crate::runtime::connection::Connection;
 use crate::runtime::current;
 use crate::runtime::slot::{Arrival, Slot};
+use crate::sys::lock::FileLock;
 use crate::sys::process::Handle;
 use crate::wire::arguments;
+use crate::wire::hello::Hello;
 use crate::wire::manifest::Shape;
 use crate::wire::open::{Head, Open};
 
 /// What an app may take beyond its grace, to say goodbye.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// The most that an app may ask for.
+const GRACE_MAX: Duration = Duration::from_secs(600);
 
 /// How long a process may take to die of a signal.
 const SIGNAL_WAIT: Duration = Duration::from_secs(2);
@@ -42,27 +47,36 @@ pub(super) fn stop(client: &Inner, name: &AppName) -> Result<Stopped> {
     let Some(connection) = dial(&client.engine, &client.home, name)? else {
         return stop_start(client, name);
     };
-    // The handle is taken while the connection holds the process's own socket: if the kernel says
-    // after that that the connection lives, the number was not another process's.
-    let handle = Handle::open(connection.peer().pid);
-    let grace = client
-        .registry
-        .entry(name)
-        .ok()
-        .flatten()
-        .and_then(|entry| entry.launch.stop_grace)
-        .unwrap_or(STOP_GRACE);
-    let until = Instant::now() + grace + MARGIN;
-    ask(&connection, until)?;
+    // The kernel tells who made the listener. That process may be gone, with a forked child of its
+    // that holds the socket, and its number another's: only who signed the lock is ended by force.
+    let pid = connection.peer().pid;
+    let owner = FileLock::signer(&client.home.lock_path(name)).filter(|owner| owner.pid == pid);
+    let handle = owner.and_then(|owner| Handle::of(&owner));
+    let entry = client.registry.entry(name).ok().flatten();
+    let known = entry.and_then(|entry| entry.launch.stop_grace).unwrap_or(STOP_GRACE);
+    let begun = Instant::now();
     let _place = current::block();
+    let told = |machine: &crate::proto::Connection| machine.peer().is_some() || machine.is_closed();
+    connection.watch(begun + known + MARGIN, told);
+    let hello = connection.hello();
+    let until = begun + grace(known, hello.as_ref()) + MARGIN;
+    ask(&connection, until)?;
     if connection.watch(until, |machine| machine.is_closed()) {
         return Ok(Stopped::Stopped);
     }
     let Some(handle) = handle else {
-        let text = format!("{name} does not stop, and its process cannot be reached");
-        return Err(Error::new(ErrorCode::NotResponding, text));
+        let text = format!("{name} does not stop, and pid {pid} is not known to be it");
+        return Err(Error::new(ErrorCode::NotResponding, text).hint(format!(
+            "See what pid {pid} is before you end it; it may be a child of {name}."
+        )));
     };
     force(name, &handle)
+}
+
+/// How long the app is given: what is `known` of it, or more if it says so itself.
+fn grace(known: Duration, hello: Option<&Hello>) -> Duration {
+    let own = hello.and_then(|hello| hello.stop_grace_ms).map_or(known, Duration::from_millis);
+    known.max(own.min(GRACE_MAX))
 }
 
 /// Nobody owns the name; a start of it that hangs is ended all the same.
@@ -103,4 +117,20 @@ fn ask(connection: &Arc<Connection>, until: Instant) -> Result<()> {
         return Err(error);
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_may_ask_for_more_time_than_is_known_but_not_for_ever() {
+        let hello = |ms| Hello { stop_grace_ms: ms, ..Hello::default() };
+        let given = |ms| grace(STOP_GRACE, Some(&hello(ms)));
+        assert_eq!(grace(STOP_GRACE, None), STOP_GRACE);
+        assert_eq!(given(None), STOP_GRACE);
+        assert_eq!(given(Some(20_000)), Duration::from_secs(20));
+        assert_eq!(given(Some(500)), STOP_GRACE);
+        assert_eq!(given(Some(u64::MAX)), GRACE_MAX);
+    }
 }

@@ -137,11 +137,12 @@ impl Store {
 
     fn lock(&self) -> Result<FileLock> {
         if let Some(lock) = FileLock::acquire_within(&self.lock, REGISTRY_WAIT)? {
-            // The note is for whoever waits in vain; without it the message is only shorter.
-            let _ = lock.write_note(&std::process::id().to_string());
+            // The signature is for whoever waits in vain; without it the message is only shorter.
+            let _ = lock.sign();
             return Ok(lock);
         }
-        let holder = FileLock::read_note(&self.lock).unwrap_or_else(|| "unknown".to_owned());
+        let holder = FileLock::signer(&self.lock);
+        let holder = holder.map_or_else(|| "unknown".to_owned(), |holder| holder.pid.to_string());
         let what = format!("{} is locked by another process (pid {holder})", self.path.display());
         Err(Error::new(ErrorCode::Registry, what)
             .hint("Try again; if it stays locked, see what that process is doing."))

@@ -3,7 +3,10 @@
 //! The lock is on an open file; the file itself is never deleted, because a newcomer could then
 //! lock a new one while the old one is still held. For the same reason the path is looked at
 //! again once the lock is held: a file that somebody did delete is given up for the new one.
-//! The file may hold a note (a pid, say) for messages; the note decides nothing.
+//! The file may say who signed it; whether the lock is held is never read from that.
+//!
+//! A child that was forked without exec has a copy of the lock and of the descriptor. The lock is
+//! still its maker's: what the child drops gives nothing back.
 
 use std::fs::{self, File};
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
@@ -14,9 +17,10 @@ use std::time::{Duration, Instant};
 use fs2::FileExt;
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::sys::process::ProcessId;
 use crate::sys::{clock, file, trust};
 
-/// Bytes of a note.
+/// Bytes of a signature.
 const NOTE_MAX: u64 = 256;
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
 const LAST_PAUSE: Duration = Duration::from_millis(25);
@@ -26,6 +30,8 @@ const LAST_PAUSE: Duration = Duration::from_millis(25);
 pub(crate) struct FileLock {
     file: File,
     path: PathBuf,
+    /// The process that took it.
+    maker: u32,
 }
 
 impl FileLock {
@@ -42,7 +48,7 @@ impl FileLock {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
                 Err(error) => return Err(failed(path, error)),
             }
-            let lock = Self { file, path: path.to_owned() };
+            let lock = Self { file, path: path.to_owned(), maker: std::process::id() };
             if lock.is_current()? {
                 return Ok(Some(lock));
             }
@@ -72,11 +78,12 @@ impl FileLock {
         }
     }
 
-    /// Writes a short text for whoever finds the lock held.
+    /// Writes into the file who holds the lock.
     ///
     /// # Errors
     /// `home` when the file cannot be written.
-    pub(crate) fn write_note(&self, note: &str) -> Result<()> {
+    pub(crate) fn sign(&self) -> Result<()> {
+        let note = ProcessId::own().map(|own| own.to_note()).unwrap_or_default();
         let write = || {
             self.file.set_len(0)?;
             (&self.file).seek(SeekFrom::Start(0))?;
@@ -85,10 +92,15 @@ impl FileLock {
         write().map_err(|error| failed(&self.path, error))
     }
 
-    /// The note in the lock file, if there is one; it may be a former holder's.
-    pub(crate) fn read_note(path: &Path) -> Option<String> {
+    /// Who signed the lock last, be it held or not.
+    pub(crate) fn signer(path: &Path) -> Option<ProcessId> {
         let bytes = file::read_bounded(&file::open(path).ok()?, NOTE_MAX).ok()?;
-        String::from_utf8(bytes).ok().filter(|note| !note.is_empty())
+        ProcessId::from_note(std::str::from_utf8(&bytes).ok()?)
+    }
+
+    /// Whether this process took it, and is not a forked child of the one that did.
+    pub(crate) fn is_ours(&self) -> bool {
+        self.maker == std::process::id()
     }
 
     /// Whether the path still leads to the file that is locked.
@@ -107,8 +119,11 @@ impl FileLock {
 
 impl Drop for FileLock {
     fn drop(&mut self) {
-        // Closing is not enough while a forked child still holds a copy of the descriptor.
-        let _ = FileExt::unlock(&self.file);
+        // Closing is not enough while a forked child still holds a copy of the descriptor; but an
+        // unlock by that child would take the lock from its parent.
+        if self.is_ours() {
+            let _ = FileExt::unlock(&self.file);
+        }
     }
 }
 
@@ -147,10 +162,10 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("l");
         let held = FileLock::try_acquire(&path).unwrap().unwrap();
-        held.write_note("123").unwrap();
+        held.sign().unwrap();
         assert!(FileLock::try_acquire(&path).unwrap().is_none());
         assert!(FileLock::acquire_within(&path, Duration::from_millis(5)).unwrap().is_none());
-        assert_eq!(FileLock::read_note(&path).unwrap(), "123");
+        assert_eq!(FileLock::signer(&path), ProcessId::own());
         drop(held);
         assert!(FileLock::try_acquire(&path).unwrap().is_some());
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
@@ -167,6 +182,27 @@ mod tests {
             drop(held);
             assert!(waiter.join().unwrap().is_some());
         });
+    }
+
+    #[test]
+    #[expect(unsafe_code, reason = "a child without exec can only be made by fork")]
+    fn what_a_forked_child_drops_stays_its_parents() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("l");
+        let held = FileLock::try_acquire(&path).unwrap().unwrap();
+        // SAFETY: the child drops the lock, which makes system calls and frees memory (the C
+        // library keeps its allocator usable in a forked child), and ends; it never returns.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            drop(held);
+            // SAFETY: ends the child at once, without the parent's handlers of exit.
+            unsafe { libc::_exit(0) };
+        }
+        let child = rustix::process::Pid::from_raw(child).unwrap();
+        rustix::process::waitpid(Some(child), rustix::process::WaitOptions::empty()).unwrap();
+        assert!(FileLock::try_acquire(&path).unwrap().is_none(), "the parent's");
+        drop(held);
+        assert!(FileLock::try_acquire(&path).unwrap().is_some());
     }
 
     #[test]

@@ -42,6 +42,18 @@ impl ProcessId {
         Self::of(std::process::id())
     }
 
+    /// The process as a short text: pid, start time, boot.
+    pub(crate) fn to_note(&self) -> String {
+        format!("{} {} {}", self.pid, self.start, self.boot)
+    }
+
+    /// The process of a text that [`Self::to_note`] made.
+    pub(crate) fn from_note(note: &str) -> Option<Self> {
+        let mut words = note.split_ascii_whitespace();
+        let (pid, start) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+        Some(Self { pid, start, boot: words.next()?.to_owned() })
+    }
+
     /// Whether it still runs; a zombie does not.
     pub(crate) fn is_alive(&self) -> bool {
         self.boot == boot_id()
@@ -54,9 +66,9 @@ impl ProcessId {
 pub(crate) struct Handle(OwnedFd);
 
 impl Handle {
-    /// A handle on the process that has this pid now; `None` when there is none. Whoever got the
-    /// pid earlier verifies it with the handle open: see [`Self::of`].
-    pub(crate) fn open(pid: u32) -> Option<Self> {
+    /// A handle on the process that has this pid now; `None` when there is none. It may be another
+    /// one than the pid was told of: [`Self::of`] looks with the handle open.
+    fn open(pid: u32) -> Option<Self> {
         let pid = Pid::from_raw(i32::try_from(pid).ok()?)?;
         pidfd_open(pid, PidfdFlags::empty()).ok().map(Self)
     }
@@ -195,6 +207,8 @@ mod tests {
     fn this_process_is_alive_and_another_start_time_is_not() {
         let own = ProcessId::own().unwrap();
         assert!(own.is_alive());
+        assert_eq!(ProcessId::from_note(&own.to_note()), Some(own.clone()));
+        assert_eq!(ProcessId::from_note("12"), None);
         assert!(!ProcessId { start: own.start + 1, ..own.clone() }.is_alive());
         assert!(!ProcessId { boot: "another".to_owned(), ..own.clone() }.is_alive());
         assert!(age_of(own.pid).unwrap() < Duration::from_secs(3_600));
