@@ -72,13 +72,13 @@ pub(crate) fn all(store: &Store, dry_run: bool) -> Result<Vec<Pruned>> {
         .into_iter()
         .filter_map(|(name, entry)| Suspect::of(name, entry))
         .collect();
-    confirm(store, suspects, dry_run)
+    confirm(store, &suspects, dry_run)
 }
 
 /// Looks at one entry; answers what it has lost, if anything.
 pub(crate) fn one(store: &Store, name: &AppName, entry: &Entry) -> Result<Option<Pruned>> {
     let Some(suspect) = Suspect::of(name.clone(), entry.clone()) else { return Ok(None) };
-    match confirm(store, vec![suspect.clone()], false) {
+    match confirm(store, std::slice::from_ref(&suspect), false) {
         Ok(mut found) => Ok(found.pop()),
         // That the program is gone is true even if the entry cannot be removed.
         Err(error) => {
@@ -113,18 +113,19 @@ impl Suspect {
 }
 
 /// Looks again after a while, and removes what is still missing and was not changed meanwhile.
-fn confirm(store: &Store, suspects: Vec<Suspect>, dry_run: bool) -> Result<Vec<Pruned>> {
+fn confirm(store: &Store, suspects: &[Suspect], dry_run: bool) -> Result<Vec<Pruned>> {
     let is_gone = |suspect: &Suspect| suspect.missing != Missing::Volume;
     if suspects.iter().any(is_gone) {
         clock::pause(PRUNE_RECHECK);
     }
-    let still: Vec<Suspect> = suspects.iter().filter_map(Suspect::again).collect();
-    if dry_run || !still.iter().any(is_gone) {
-        return Ok(still.into_iter().map(|suspect| suspect.found(false)).collect());
+    let again = || suspects.iter().filter_map(Suspect::again);
+    if dry_run || !again().any(|suspect| is_gone(&suspect)) {
+        return Ok(again().map(|suspect| suspect.found(false)).collect());
     }
     let mut found = Vec::new();
     store.update(|document| {
-        for suspect in still {
+        // Looked at under the lock: the wait for it may have been longer than a rebuild.
+        for suspect in again() {
             let unchanged = has(document, &suspect);
             let removed = is_gone(&suspect) && unchanged && document.remove(&suspect.name);
             if unchanged {

@@ -211,6 +211,27 @@ fn an_entry_goes_when_its_program_is_gone_and_only_then() {
 }
 
 #[test]
+fn a_program_that_comes_back_while_prune_waits_for_the_lock_is_kept() {
+    let (dir, home, registry) = home();
+    let path = dir.path().join("program");
+    fs::write(&path, "").unwrap();
+    let command = vec![path.to_str().unwrap().to_owned()];
+    registry.put(&name("a"), Entry::new(Kind::Binary, command, "/".into()).unwrap()).unwrap();
+    fs::remove_file(&path).unwrap();
+    let lock = home.registry_path().with_extension("lock");
+    let held = crate::sys::lock::FileLock::try_acquire(&lock).unwrap().unwrap();
+    std::thread::scope(|scope| {
+        let prune = scope.spawn(|| registry.prune(false));
+        // The first two looks are over by then, and the third waits for the lock.
+        crate::sys::clock::pause(crate::limits::PRUNE_RECHECK * 2);
+        fs::write(&path, "").unwrap();
+        drop(held);
+        assert_eq!(prune.join().unwrap().unwrap(), []);
+    });
+    assert!(registry.entry(&name("a")).unwrap().is_some());
+}
+
+#[test]
 fn a_launch_that_finds_the_program_gone_prunes_the_entry() {
     let (dir, _home, registry) = home();
     let path = dir.path().join("program");

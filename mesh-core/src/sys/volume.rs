@@ -2,7 +2,7 @@
 //!
 //! The text is the mount's file system type, source, root and mount point, as the kernel lists
 //! them. Device numbers are not in it: they change with every boot. Where the mounts cannot be
-//! listed there is no volume, and every path counts as present.
+//! listed a path has no volume, and no volume is known to be mounted.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -13,15 +13,25 @@ const MOUNTS: &str = "/proc/self/mountinfo";
 /// The volume that holds `path`, if the system tells.
 pub(crate) fn of(path: &Path) -> Option<String> {
     let path = std::fs::canonicalize(path).ok()?;
-    holding(&path, &std::fs::read_to_string(MOUNTS).ok()?)
+    holding(&path, &mounts()?)
 }
 
-/// Whether a volume that [`of`] named is mounted.
+/// Whether a volume that [`of`] named is known to be mounted.
 pub(crate) fn is_present(volume: &str) -> bool {
-    match std::fs::read_to_string(MOUNTS) {
-        Ok(mounts) => mounts.lines().filter_map(Mount::parse).any(|mount| mount.id == volume),
-        Err(_) => true,
-    }
+    mounts().is_some_and(|mounts| is_listed(volume, &mounts))
+}
+
+fn is_listed(volume: &str, mounts: &str) -> bool {
+    mounts.lines().filter_map(Mount::parse).any(|mount| mount.id == volume)
+}
+
+/// The kernel's list. One mount point that is not UTF-8 must not hide the others.
+fn mounts() -> Option<String> {
+    Some(lossy(&std::fs::read(MOUNTS).ok()?))
+}
+
+fn lossy(list: &[u8]) -> String {
+    String::from_utf8_lossy(list).into_owned()
 }
 
 struct Mount {
@@ -88,6 +98,13 @@ mod tests {
         assert_eq!(volume("/media/x"), "btrfs /dev/sdb /sub /media");
         assert_eq!(volume("/media/My Disk/x"), "vfat /dev/sda1 / /media/My\\040Disk");
         assert_eq!(volume("/mediax"), "ext4 /dev/vda / /");
+    }
+
+    #[test]
+    fn a_mount_point_that_is_not_text_hides_no_other() {
+        let list = [b"9 27 8:3 / /media/\xff rw - vfat /dev/sdc rw\n", LIST.as_bytes()].concat();
+        assert!(is_listed("btrfs /dev/sdb /sub /media", &lossy(&list)));
+        assert!(!is_listed("btrfs /dev/sdb / /media", &lossy(&list)));
     }
 
     #[test]
