@@ -109,14 +109,18 @@ impl Reporter {
     }
 }
 
-/// Changes the ledger of a name under its lock.
+/// Changes the ledger of a name under its lock; writes it only if it has changed.
 pub(super) fn change_ledger(
     home: &Home,
     name: &AppName,
     change: impl FnOnce(&mut Ledger, u64),
 ) -> Result<()> {
     let mut held = Held::open(home, name, LEDGER_WAIT)?;
+    let before = held.ledger.clone();
     change(&mut held.ledger, clock::since_boot_ms());
+    if held.ledger == before {
+        return Ok(());
+    }
     held.save()
 }
 

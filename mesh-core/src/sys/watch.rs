@@ -1,7 +1,8 @@
 //! [`Watch`]: told when something disappears from a directory, without polling.
 //!
 //! Cleaners of temporary files delete sockets and locks under living owners. The watch says only
-//! that something was removed; what, its user looks up. A system without room for one more watch
+//! that something was removed; what, its user looks up. What is moved away is not told: cleaners
+//! delete, and every file that is replaced by a rename would wake all watchers. A system without room for one more watch
 //! is no reason to fail: the app is then as safe as without it.
 
 use std::io;
@@ -21,7 +22,7 @@ impl Watch {
     /// When the user has too many watches, or the directory is gone.
     pub(crate) fn removals(directory: &Path) -> io::Result<Self> {
         let watch = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK)?;
-        let removed = WatchFlags::DELETE | WatchFlags::MOVED_FROM | WatchFlags::DELETE_SELF;
+        let removed = WatchFlags::DELETE | WatchFlags::DELETE_SELF;
         inotify::add_watch(&watch, directory, removed | WatchFlags::ONLYDIR)?;
         Ok(Self(watch))
     }
