@@ -98,9 +98,12 @@ impl Prepared {
         bytes: &[u8],
         durability: Durability,
     ) -> io::Result<Self> {
-        let mut temp = tempfile::Builder::new().prefix(prefix).tempfile_in(directory_of(path)?)?;
+        let mut temp = tempfile::Builder::new()
+            .prefix(prefix)
+            .tempfile_in(directory_of(path)?)
+            .map_err(without_path)?;
         make_private(temp.as_file())?;
-        temp.write_all(bytes)?;
+        temp.write_all(bytes).map_err(without_path)?;
         if durability == Durability::Durable {
             temp.as_file().sync_all()?;
         }
@@ -142,6 +145,11 @@ pub(crate) fn sweep(path: &Path, prefix: &str) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The error without the name of a temporary file, which says nothing to anybody.
+fn without_path(error: io::Error) -> io::Error {
+    io::Error::from(error.kind())
 }
 
 fn directory_of(path: &Path) -> io::Result<&Path> {
