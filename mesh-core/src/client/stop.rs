@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use super::Inner;
 use super::dial::dial;
 use crate::error::{Error, ErrorCode, Result};
-use crate::launch::starting;
+use crate::launch::{starting, stopped, stopping};
 use crate::limits::STOP_GRACE;
 use crate::name::AppName;
 use crate::proto::Patience;
@@ -60,8 +60,15 @@ pub(super) fn stop(client: &Inner, name: &AppName) -> Result<Stopped> {
     connection.watch(begun + known + MARGIN, told);
     let hello = connection.hello();
     let until = begun + grace(known, hello.as_ref()) + MARGIN;
+    let was_ready = hello.is_some_and(|hello| hello.ready);
+    if !was_ready {
+        note(name, stopping(&client.home, name));
+    }
     ask(&connection, until)?;
     if connection.watch(until, |machine| machine.is_closed()) {
+        if was_ready {
+            note(name, stopped(&client.home, name));
+        }
         return Ok(Stopped::Stopped);
     }
     let Some(handle) = handle else {
@@ -84,7 +91,15 @@ fn stop_start(client: &Inner, name: &AppName) -> Result<Stopped> {
     let Some(handle) = starting(&client.home, name).and_then(|process| Handle::of(&process)) else {
         return Ok(Stopped::NotRunning);
     };
+    note(name, stopping(&client.home, name));
     force(name, &handle)
+}
+
+/// A ledger that cannot be written is no reason not to stop the app.
+fn note(name: &AppName, done: Result<()>) {
+    if let Err(error) = done {
+        log::warn!("the stop of {name} is not written down: {error}");
+    }
 }
 
 fn force(name: &AppName, handle: &Handle) -> Result<Stopped> {

@@ -61,8 +61,13 @@ pub(crate) struct Start {
 /// How a start failed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Failure {
+    /// The child; none when it could not be made.
+    pub(crate) child: Option<ProcessId>,
     /// When.
     pub(crate) at: u64,
+    /// It was ended on request: whoever waited wants no other start.
+    #[serde(default)]
+    pub(crate) stopped: bool,
     /// What happened, and the last lines of the child's output.
     pub(crate) text: String,
 }
@@ -86,7 +91,7 @@ pub(crate) enum Outcome {
     /// Its child is dead, and nobody will write down how it ended.
     Unexplained,
     /// It failed.
-    Failed(String),
+    Failed(Failure),
     /// It is over and did not fail: the app became ready.
     Over,
 }
@@ -146,10 +151,12 @@ impl Ledger {
                     Outcome::Unexplained
                 }
             }
-            // A failure after the wait began is this start's, or one of a start that came after
-            // it: the answer is the same.
+            // A failure after the wait began is that of a start that came after this one: the
+            // answer is the same.
             _ => match &self.failure {
-                Some(failure) if failure.at >= since => Outcome::Failed(failure.text.clone()),
+                Some(failure) if failure.child.as_ref() == Some(child) || failure.at >= since => {
+                    Outcome::Failed(failure.clone())
+                }
                 _ => Outcome::Over,
             },
         }
@@ -161,8 +168,7 @@ impl Ledger {
         let quiet =
             self.starts.last().map(|last| now.saturating_sub(self.suspended_until.max(*last)));
         if quiet.is_none_or(|quiet| quiet >= FORGET_MS) {
-            (self.level, self.suspended_until) = (0, 0);
-            self.starts.clear();
+            self.forget_starts();
         }
         self.starts.push(now);
         if self.starts.len() > STARTS_MAX {
@@ -184,8 +190,27 @@ impl Ledger {
     pub(crate) fn record_failure(&mut self, child: &ProcessId, now: u64, text: String) {
         if self.is_about(child) {
             self.start = None;
-            self.failure = Some(Failure { at: now, text });
+            self.failure =
+                Some(Failure { child: Some(child.clone()), at: now, stopped: false, text });
         }
+    }
+
+    /// Writes down that no child could be made.
+    pub(crate) fn record_no_child(&mut self, now: u64, text: String) {
+        self.failure = Some(Failure { child: None, at: now, stopped: false, text });
+    }
+
+    /// Writes down that the start under way is ended on request.
+    pub(crate) fn record_stop(&mut self, now: u64, text: String) {
+        if let Some(Start { child, .. }) = self.start.take() {
+            self.failure = Some(Failure { child: Some(child), at: now, stopped: true, text });
+        }
+    }
+
+    /// Forgets the starts: a ready app that was stopped on request is no sign of a crash.
+    pub(crate) fn forget_starts(&mut self) {
+        self.starts.clear();
+        (self.level, self.suspended_until) = (0, 0);
     }
 
     /// Writes down that the start of `child` is over and the app is ready.
@@ -237,6 +262,7 @@ impl Held {
         let failed = || {
             let what = format!("the launch ledger {} cannot be written", self.path.display());
             Error::new(ErrorCode::LaunchFailed, what)
+                .hint("Make room on its disk, or see who owns its directory; nothing was started.")
         };
         let bytes = serde_json::to_vec(&self.ledger).map_err(|error| failed().source(error))?;
         // No name holds a `#`, so that the prefix of one name never begins that of another.
@@ -289,12 +315,15 @@ mod tests {
         let dead = ledger.outcome(&process(7), 0, 50, only(&[]));
         assert_eq!(dead, Outcome::Unexplained, "the launcher is dead too");
         ledger.record_failure(&process(7), 60, "why".to_owned());
-        let failed = Outcome::Failed("why".to_owned());
+        let (child, text) = (Some(process(7)), "why".to_owned());
+        let failed = Outcome::Failed(Failure { child, at: 60, stopped: false, text });
         assert_eq!(ledger.outcome(&process(7), 0, 70, only(&[1])), failed);
         assert_eq!(ledger.decide(70, only(&[1])), Decision::Start);
         ledger.record_start(70, Some(start(8)));
         assert_eq!(ledger.outcome(&process(7), 0, 80, only(&[1, 8])), failed);
-        assert_eq!(ledger.outcome(&process(7), 65, 80, only(&[1, 8])), Outcome::Over);
+        let late = ledger.outcome(&process(7), 65, 80, only(&[1, 8]));
+        assert_eq!(late, failed, "who read an old ledger is told too");
+        assert_eq!(ledger.outcome(&process(6), 65, 80, only(&[1, 8])), Outcome::Over);
     }
 
     #[test]
@@ -324,6 +353,24 @@ mod tests {
         now += BACKOFF_LAST_MS + FORGET_MS;
         ledger.record_start(now, None);
         assert_eq!(ledger.decide(now, only(&[])), Decision::Start, "forgotten");
+    }
+
+    #[test]
+    fn a_stop_on_request_ends_a_start_and_forgives_the_starts_before() {
+        let mut ledger = Ledger::default();
+        ledger.record_start(0, Some(start(7)));
+        ledger.record_stop(1, "stopped".to_owned());
+        assert!(matches!(
+            ledger.outcome(&process(7), 0, 2, only(&[7])),
+            Outcome::Failed(Failure { stopped: true, .. })
+        ));
+        ledger.record_failure(&process(7), 3, "its end".to_owned());
+        assert_eq!(ledger.failure.as_ref().unwrap().text, "stopped");
+        for now in 0..20 {
+            assert_eq!(ledger.decide(now, only(&[])), Decision::Start);
+            ledger.record_start(now, None);
+            ledger.forget_starts();
+        }
     }
 
     #[test]

@@ -155,6 +155,18 @@ pub(crate) fn starting(home: &Home, name: &AppName) -> Option<ProcessId> {
     child.is_alive().then_some(child)
 }
 
+/// A tool is about to stop the app: those who wait for a start of it are told so.
+pub(crate) fn stopping(home: &Home, name: &AppName) -> Result<()> {
+    watch::change_ledger(home, name, |ledger, now| {
+        ledger.record_stop(now, format!("{name} was stopped while it was starting"));
+    })
+}
+
+/// A ready app was stopped on request: its starts are no sign of a crash.
+pub(crate) fn stopped(home: &Home, name: &AppName) -> Result<()> {
+    watch::change_ledger(home, name, |ledger, _| ledger.forget_starts())
+}
+
 #[cfg(test)]
 #[cfg(unix)]
 mod tests;

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 use std::time::Duration;
 
-use super::ledger::{Decision, Held, Start};
+use super::ledger::{Decision, Failure, Held, Start};
 use super::watch::{LEDGER_WAIT, Watch};
 use super::{Launch, LaunchEvent, Probe, environment};
 use crate::error::{Error, ErrorCode, Result};
@@ -25,12 +25,20 @@ pub(super) struct Started {
 impl Launch<'_> {
     /// Starts the app, unless somebody is ahead of us: then there is nothing, and the caller looks
     /// again. The ledger is locked from the last look to the moment the child is in it.
-    pub(super) fn start(&self) -> Result<Option<Started>> {
+    ///
+    /// `begun` is when the caller's wait began: an attempt since then that made no child is told
+    /// to it and not made again.
+    pub(super) fn start(&self, begun: u64) -> Result<Option<Started>> {
         self.refuse_cycle()?;
         self.home.prepare()?;
         let entry = self.registry.entry_to_launch(self.name)?;
         let mut held = Held::open(self.home, self.name, LEDGER_WAIT)?;
         let now = clock::since_boot_ms();
+        if let Some(Failure { child: None, at, text, .. }) = &held.ledger.failure
+            && *at >= begun
+        {
+            return Err(Error::new(ErrorCode::LaunchFailed, text.as_str()));
+        }
         match held.ledger.decide(now, ProcessId::is_alive) {
             Decision::Wait(_) => return Ok(None),
             Decision::Suspended(left) => return Err(self.suspended(left, &held)),
@@ -42,7 +50,14 @@ impl Launch<'_> {
         // Counted before it happens: what cannot be counted is not done.
         held.ledger.record_start(now, None);
         held.save()?;
-        let (watch, child) = self.spawn(&entry)?;
+        let (watch, child) = match self.spawn(&entry) {
+            Ok(spawned) => spawned,
+            Err(error) => {
+                held.ledger.record_no_child(now, error.to_string());
+                held.save()?;
+                return Err(error);
+            }
+        };
         let budget = entry.launch.ready_timeout.unwrap_or(READY_TIMEOUT);
         let start = Start {
             child,

@@ -23,6 +23,8 @@ const TELL_EVERY: Duration = Duration::from_secs(1);
 pub(super) struct Waiter<'a> {
     launch: &'a Launch<'a>,
     begun: Instant,
+    /// The same, in milliseconds since boot.
+    begun_ms: u64,
     pause: Duration,
     /// The start that is followed.
     followed: Option<Followed>,
@@ -49,6 +51,7 @@ impl<'a> Waiter<'a> {
         Self {
             launch,
             begun: Instant::now(),
+            begun_ms: clock::since_boot_ms(),
             pause: FIRST_PAUSE,
             followed: None,
             owner: None,
@@ -80,7 +83,10 @@ impl<'a> Waiter<'a> {
 
     fn ready(&self, pid: u32) -> Launched {
         let name = self.launch.name;
-        if let Some(followed) = &self.followed {
+        let followed = self.followed.as_ref();
+        // A start by hand may have been ahead of the child.
+        let is_child = followed.is_none_or(|followed| followed.child.leads(pid));
+        if let Some(followed) = followed {
             let done = change_ledger(self.launch.home, name, |ledger, _| {
                 ledger.record_ready(&followed.child);
             });
@@ -89,10 +95,10 @@ impl<'a> Waiter<'a> {
             }
         }
         let elapsed = self.begun.elapsed();
-        if self.followed.is_some() || self.was_ready || self.owner.is_some() {
+        if is_child && (followed.is_some() || self.was_ready || self.owner.is_some()) {
             (self.launch.observe)(&LaunchEvent::Ready { name: name.clone(), pid, elapsed });
         }
-        match self.started {
+        match self.started && is_child {
             true => Launched::Started { pid, elapsed },
             false => Launched::AlreadyRunning { pid },
         }
@@ -117,7 +123,9 @@ impl<'a> Waiter<'a> {
             _ => {
                 self.owner = None;
                 let since = clock::since_boot_ms();
-                let Some(Started { start, watch }) = self.launch.start()? else { return Ok(()) };
+                let Some(Started { start, watch }) = self.launch.start(self.begun_ms)? else {
+                    return Ok(());
+                };
                 let (child, watch) = (start.child.clone(), Some(watch));
                 self.followed = Some(Followed { child, since, watch });
                 self.started = true;
@@ -141,9 +149,12 @@ impl<'a> Waiter<'a> {
                 self.was_ready = true;
                 Ok(())
             }
-            Outcome::Failed(text) => match (self.launch.probe)()? {
+            Outcome::Failed(failure) if failure.stopped => {
+                Err(Error::new(ErrorCode::LaunchFailed, failure.text))
+            }
+            Outcome::Failed(failure) => match (self.launch.probe)()? {
                 // A child that lost the race for its name ends too: the winner is as good.
-                Probe::Absent => Err(self.failed(text)),
+                Probe::Absent => Err(self.failed(failure.text)),
                 _ => {
                     self.followed = None;
                     self.started = false;
@@ -171,7 +182,12 @@ impl<'a> Waiter<'a> {
     fn within(&mut self, pid: u32, elapsed: Duration, budget: Duration) -> Result<()> {
         let name = self.launch.name;
         if elapsed >= budget {
-            return Err(self.failed(still_starting(name.as_str(), pid, elapsed, budget)));
+            let log = self.launch.home.log_path(name);
+            let what = still_starting(name.as_str(), pid, elapsed, budget);
+            return Err(Error::new(ErrorCode::LaunchFailed, what).hint(format!(
+                "`mesh stop {name}` ends it; what it printed is in {}.",
+                log.display()
+            )));
         }
         let is_news = match self.told {
             // Whoever started the child has been told so.

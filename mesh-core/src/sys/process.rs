@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, getsid, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 use crate::sys::clock;
@@ -52,6 +52,15 @@ impl ProcessId {
         let mut words = note.split_ascii_whitespace();
         let (pid, start) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
         Some(Self { pid, start, boot: words.next()?.to_owned() })
+    }
+
+    /// Whether the process with this pid is this one, or of the session that this one began.
+    pub(crate) fn leads(&self, pid: u32) -> bool {
+        let raw = |pid: u32| Pid::from_raw(i32::try_from(pid).ok()?);
+        pid == self.pid
+            || raw(pid).is_some_and(|pid| {
+                getsid(Some(pid)).ok().is_some_and(|id| Some(id) == raw(self.pid))
+            })
     }
 
     /// Whether it still runs; a zombie does not.
