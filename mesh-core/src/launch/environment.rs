@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::limits::CALL_PATH_MAX;
 use crate::sys::home::{HOME_VARIABLE, Home};
-use crate::sys::spawn::READY_VARIABLE;
+use crate::sys::spawn::{self, READY_VARIABLE};
 
-/// The apps whose calls led to a launch, separated by commas.
+/// The apps whose calls led here, separated by commas: to a launch, when [`LAUNCH`] is in front;
+/// else to one call, which the process works for as long as it lives.
 const CALL_PATH_VARIABLE: &str = "MESH_CALL_PATH";
+const LAUNCH: &str = "launch:";
 
 /// What is handed on from the launcher, if it is set there.
 const ALLOWED: [&str; 10] = [
@@ -44,7 +46,7 @@ pub(crate) fn of_child(
     env.extend(additions.iter().map(|(key, value)| (key.into(), value.into())));
     env.remove(OsStr::new(READY_VARIABLE));
     env.insert(HOME_VARIABLE.into(), home.root().into());
-    env.insert(CALL_PATH_VARIABLE.into(), call_path.join(",").into());
+    env.insert(CALL_PATH_VARIABLE.into(), format!("{LAUNCH}{}", call_path.join(",")).into());
     env.into_iter().collect()
 }
 
@@ -62,7 +64,8 @@ pub(crate) fn call_path() -> Vec<String> {
     if STARTED.load(Ordering::Relaxed) {
         return Vec::new();
     }
-    parse_call_path(&std::env::var(CALL_PATH_VARIABLE).unwrap_or_default())
+    let text = std::env::var(CALL_PATH_VARIABLE).unwrap_or_default();
+    parse_call_path(&text, spawn::is_launched)
 }
 
 /// This process is an app and ready: from here on its calls have no past.
@@ -70,7 +73,14 @@ pub(crate) fn forget_call_path() {
     STARTED.store(true, Ordering::Relaxed);
 }
 
-fn parse_call_path(text: &str) -> Vec<String> {
+/// A launched app hands the variable down to whatever it starts, long after its launch is over. It
+/// does not hand down the ready pipe: only who has that is being launched.
+fn parse_call_path(text: &str, is_launched: impl Fn() -> bool) -> Vec<String> {
+    let text = match text.strip_prefix(LAUNCH) {
+        Some(path) if is_launched() => path,
+        Some(_) => return Vec::new(),
+        None => text,
+    };
     let names = text.split(',').filter(|name| !name.is_empty());
     names.take(CALL_PATH_MAX).map(str::to_owned).collect()
 }
@@ -104,7 +114,7 @@ mod tests {
         let expected = [
             "LC_ALL=C",
             "LD_PRELOAD=mine",
-            "MESH_CALL_PATH=a,b",
+            "MESH_CALL_PATH=launch:a,b",
             "MESH_HOME=/home/x/.mesh",
             "PATH=/bin",
             "TZ=CET",
@@ -115,8 +125,16 @@ mod tests {
 
     #[test]
     fn a_call_path_comes_back_bounded() {
-        assert_eq!(parse_call_path("a,b"), ["a", "b"]);
-        assert!(parse_call_path("").is_empty());
-        assert_eq!(parse_call_path(&"x,".repeat(100)).len(), CALL_PATH_MAX);
+        let parse = |text: &str| parse_call_path(text, || true);
+        assert_eq!(parse("a,b"), ["a", "b"]);
+        assert_eq!(parse("launch:a,b"), ["a", "b"]);
+        assert!(parse("").is_empty() && parse("launch:").is_empty());
+        assert_eq!(parse(&"x,".repeat(100)).len(), CALL_PATH_MAX);
+    }
+
+    #[test]
+    fn what_a_launched_app_starts_later_is_not_part_of_its_launch() {
+        assert!(parse_call_path("launch:a,b", || false).is_empty());
+        assert_eq!(parse_call_path("a,b", || false), ["a", "b"], "the path of a call");
     }
 }

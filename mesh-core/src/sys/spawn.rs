@@ -140,17 +140,14 @@ impl ReadySignal {
     }
 }
 
+/// Set once this process has taken its ready pipe.
+static TAKEN: AtomicBool = AtomicBool::new(false);
+
 /// The ready pipe that this process was started with; the first call takes it, later ones get
 /// nothing. The variable stays in the environment, since removing it is not safe with threads.
 pub(crate) fn take_ready_signal() -> Option<ReadySignal> {
-    static TAKEN: AtomicBool = AtomicBool::new(false);
-    let number = std::env::var(READY_VARIABLE).ok()?.parse::<RawFd>().ok()?;
-    if number < FIRST_FD || TAKEN.swap(true, Ordering::Relaxed) {
-        return None;
-    }
-    // SAFETY: the number is only used for calls that fail with EBADF when it is not open.
-    let fd = unsafe { BorrowedFd::borrow_raw(number) };
-    if !is_inherited_pipe(fd).unwrap_or(false) {
+    let number = inherited_ready_fd()?;
+    if TAKEN.swap(true, Ordering::Relaxed) {
         return None;
     }
     // SAFETY: a descriptor without close-on-exec came with the exec that started this program, as
@@ -158,6 +155,23 @@ pub(crate) fn take_ready_signal() -> Option<ReadySignal> {
     let owned = unsafe { OwnedFd::from_raw_fd(number) };
     fcntl_setfd(&owned, FdFlags::CLOEXEC).ok()?;
     Some(ReadySignal(PipeWriter::from(owned)))
+}
+
+/// Whether this process was started with a ready pipe: it is a launched app, or one that the
+/// launched program starts before it is one.
+pub(crate) fn is_launched() -> bool {
+    TAKEN.load(Ordering::Relaxed) || inherited_ready_fd().is_some()
+}
+
+/// The descriptor that the variable names, if it is a ready pipe.
+fn inherited_ready_fd() -> Option<RawFd> {
+    let number = std::env::var(READY_VARIABLE).ok()?.parse::<RawFd>().ok()?;
+    if number < FIRST_FD {
+        return None;
+    }
+    // SAFETY: the number is only used for calls that fail with EBADF when it is not open.
+    let fd = unsafe { BorrowedFd::borrow_raw(number) };
+    is_inherited_pipe(fd).unwrap_or(false).then_some(number)
 }
 
 /// Whether a descriptor is the write end of a pipe that was open before this program began.
