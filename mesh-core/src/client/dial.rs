@@ -104,6 +104,7 @@ pub(crate) fn probe(
     }
     match connection.hello() {
         Some(hello) if hello.ready => Ok(Probe::Ready { pid }),
-        _ => Ok(Probe::Starting { pid }),
+        Some(_) => Ok(Probe::Starting { pid }),
+        None => Ok(Probe::Silent { pid }),
     }
 }

@@ -90,6 +90,11 @@ pub(crate) enum Probe {
         /// The owner.
         pid: u32,
     },
+    /// A process that has the name and has not said a word.
+    Silent {
+        /// The owner.
+        pid: u32,
+    },
     /// Nobody.
     Absent,
 }
@@ -122,6 +127,8 @@ impl Launch<'_> {
     /// - `refused`: something on the way to its execution is not to be trusted
     /// - `launch_failed`: it ended before it was ready, or is not ready within its budget, or is
     ///   on the call path already
+    /// - `not_responding`: a process that nobody is known to be launching has the name and says
+    ///   nothing
     /// - `suspended`: it was started too often
     /// - `deadline`, `cancelled`: the caller's own
     /// - what `probe` and the registry fail with

@@ -50,6 +50,7 @@ impl Scene {
 
     fn probe(&self) -> Result<Probe> {
         Ok(match fs::read_to_string(self.owner_path()) {
+            Ok(text) if text == "silent" => Probe::Silent { pid: 1 },
             Ok(text) => match text.trim().parse() {
                 Ok(pid) => Probe::Ready { pid },
                 Err(_) => Probe::Starting { pid: 1 },
@@ -231,6 +232,56 @@ fn a_child_that_loses_its_name_to_a_start_by_hand_is_no_failure() {
         scene.run(),
         Ok(Launched::AlreadyRunning { pid: 4242 } | Launched::Started { pid: 4242, .. })
     ));
+}
+
+#[test]
+fn an_owner_that_says_nothing_is_told_as_such_long_before_any_budget() {
+    let scene = Scene::new(COUNT, LONG);
+    fs::write(scene.owner_path(), "silent").unwrap();
+    let error = scene.run().unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NotResponding);
+    assert!(error.message().contains("not responding, pid 1"), "{error:?}");
+    assert_eq!(scene.starts(), 0);
+}
+
+#[test]
+fn a_start_by_hand_that_is_ahead_is_not_told_as_launched() {
+    let own = std::process::id();
+    let scene = Scene::new(&format!("echo {own} >$OWNER; exec sleep 1"), LONG);
+    let events = RefCell::new(Vec::new());
+    let observe = |event: &LaunchEvent| events.borrow_mut().push(format!("{event:?}"));
+    let result = scene.run_with(Wish { observe: &observe, ..Wish::default() }).unwrap();
+    assert_eq!(result, Launched::AlreadyRunning { pid: own });
+    assert!(!events.borrow().iter().any(|event| event.starts_with("Ready")), "{events:?}");
+}
+
+#[test]
+fn a_program_that_cannot_be_run_is_told_in_the_ledger_and_not_tried_for_each_who_waits() {
+    let scene = Scene::new("", LONG);
+    let program = scene.dir.path().join("junk");
+    fs::write(&program, "no program").unwrap();
+    let command = vec![program.to_str().unwrap().to_owned()];
+    let entry = Entry::new(Kind::Binary, command, "/".into()).unwrap();
+    scene.registry.put(&scene.name, entry).unwrap();
+    let codes: Vec<ErrorCode> = (0..6).map(|_| scene.run().unwrap_err().code()).collect();
+    assert_eq!(codes[5], ErrorCode::Suspended, "{codes:?}");
+    let error = scene.run().unwrap_err();
+    assert!(error.message().contains("junk cannot be run"), "{error:?}");
+}
+
+#[test]
+fn a_stop_fails_all_who_wait_and_nobody_starts_it_again() {
+    let scene = Scene::new(&format!("{COUNT} exec sleep 60"), LONG);
+    let results = scene.run_many(3, || {
+        let child = starting(&scene.home, &scene.name).unwrap();
+        stopping(&scene.home, &scene.name).unwrap();
+        crate::sys::process::Handle::of(&child).unwrap().kill();
+    });
+    for (result, _) in results {
+        let error = result.unwrap_err();
+        assert!(error.message().contains("was stopped"), "{error:?}");
+    }
+    assert_eq!(scene.starts(), 1);
 }
 
 #[test]

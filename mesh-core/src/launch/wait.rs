@@ -17,6 +17,8 @@ use crate::sys::process::ProcessId;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(5);
 const LAST_PAUSE: Duration = Duration::from_millis(50);
+/// How long an owner that nobody is launching may say nothing.
+const SILENCE: Duration = Duration::from_secs(1);
 /// How often an observer is told that the wait goes on.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
@@ -116,6 +118,7 @@ impl<'a> Waiter<'a> {
                 self.pending(&start)
             }
             (_, Probe::Starting { pid }) => self.wait_for_owner(pid),
+            (_, Probe::Silent { pid }) => self.wait_for_word(pid),
             _ if self.was_ready => Err(self.failed(format!(
                 "{} became ready and was gone before it could be reached",
                 self.launch.name
@@ -169,10 +172,25 @@ impl<'a> Waiter<'a> {
         self.within(start.child.pid, elapsed, budget)
     }
 
+    /// A healthy owner says who it is at once, ready or not.
+    fn wait_for_word(&mut self, pid: u32) -> Result<()> {
+        if self.owned_since(pid).elapsed() < SILENCE {
+            return Ok(());
+        }
+        let name = self.launch.name;
+        let what = format!("{name} is running, not responding, pid {pid}");
+        Err(Error::new(ErrorCode::NotResponding, what)
+            .hint(format!("If it does not recover, `mesh stop {name}` ends it.")))
+    }
+
+    /// Since when this process is waited for.
+    fn owned_since(&mut self, pid: u32) -> Instant {
+        let known = self.owner.filter(|(owner, _)| *owner == pid);
+        self.owner.insert(known.unwrap_or((pid, Instant::now()))).1
+    }
+
     fn wait_for_owner(&mut self, pid: u32) -> Result<()> {
-        let (_, since) = *self
-            .owner
-            .insert(self.owner.filter(|(owner, _)| *owner == pid).unwrap_or((pid, Instant::now())));
+        let since = self.owned_since(pid);
         let entry = self.launch.registry.entry(self.launch.name).ok().flatten();
         let budget = entry.and_then(|entry| entry.launch.ready_timeout).unwrap_or(READY_TIMEOUT);
         self.within(pid, since.elapsed(), budget)
