@@ -3,6 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 
 use super::ledger::Ledger;
@@ -259,7 +260,8 @@ fn a_start_by_hand_that_is_ahead_is_not_told_as_launched() {
 fn a_program_that_cannot_be_run_is_told_in_the_ledger_and_not_tried_for_each_who_waits() {
     let scene = Scene::new("", LONG);
     let program = scene.dir.path().join("junk");
-    fs::write(&program, "no program").unwrap();
+    fs::write(&program, "#!/no/such/interpreter\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let command = vec![program.to_str().unwrap().to_owned()];
     let entry = Entry::new(Kind::Binary, command, "/".into()).unwrap();
     scene.registry.put(&scene.name, entry).unwrap();
@@ -343,7 +345,8 @@ fn a_circle_of_calls_is_refused_and_shown() {
 fn a_program_that_cannot_run_or_is_not_registered_is_named() {
     let scene = Scene::new("", LONG);
     let program = scene.dir.path().join("junk");
-    fs::write(&program, "no program").unwrap();
+    fs::write(&program, "#!/no/such/interpreter\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
     let command = vec![program.to_str().unwrap().to_owned()];
     let entry = Entry::new(Kind::Binary, command, "/".into()).unwrap();
     scene.registry.put(&scene.name, entry).unwrap();

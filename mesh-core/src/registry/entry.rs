@@ -5,6 +5,7 @@
 //! prune. Live state (a pid, an address) has no place here.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -14,7 +15,7 @@ use super::date;
 use super::program;
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{COMMAND_ARGS_MAX, COMMAND_BYTES_MAX, READY_TIMEOUT_MAX};
-use crate::sys::{trust, volume};
+use crate::sys::{file, trust, volume};
 use crate::wire::manifest::MethodInfo;
 
 /// What `command` begins with.
@@ -160,13 +161,23 @@ impl Entry {
         }
     }
 
-    /// Whether the program, the script, the working directory and all above them can be changed
-    /// by nobody but the user and root.
-    pub(crate) fn check_trust(&self) -> Result<()> {
+    /// Whether a launch would take the entry as things stand now: what it runs exists, can be run,
+    /// and can be changed by nobody but the user and root, as its working directory and all above
+    /// them.
+    ///
+    /// # Errors
+    /// Why a launch would refuse it: `no_such_app` when a file or the directory does not exist,
+    /// `refused` when one is not to be trusted or is no file, `launch_failed` when it cannot be
+    /// looked at or may not be executed.
+    pub fn check_launch(&self) -> Result<()> {
         for path in self.files() {
             let about = std::fs::metadata(path).map_err(|error| {
+                let code = match error.kind() {
+                    ErrorKind::NotFound | ErrorKind::NotADirectory => ErrorCode::NoSuchApp,
+                    _ => ErrorCode::LaunchFailed,
+                };
                 let what = format!("the program {} cannot be looked at", path.display());
-                Error::new(ErrorCode::LaunchFailed, what).source(error)
+                Error::new(code, what).hint("Check the path.").source(error)
             })?;
             if !about.is_file() {
                 let found = trust::kind_of(&about);
@@ -176,6 +187,34 @@ impl Entry {
             }
             trust::check_path(path, ErrorCode::LaunchFailed)?;
         }
-        trust::check_path(&self.cwd, ErrorCode::LaunchFailed)
+        if let Some(program) = self.files().next()
+            && !file::is_executable(program)
+        {
+            let what = format!("{} may not be executed", program.display());
+            return Err(Error::new(ErrorCode::Refused, what).hint(format!(
+                "`chmod u+x {}` allows it, if it is a program.",
+                program.display()
+            )));
+        }
+        self.check_cwd().map_err(|error| {
+            let what = format!("the working directory (`cwd`) of the entry: {error}");
+            let named = Error::new(error.code(), what);
+            match error.next_step() {
+                Some(step) => named.hint(format!("{step} Or register it with another directory.")),
+                None => named.hint("Register it with another directory."),
+            }
+        })
+    }
+
+    fn check_cwd(&self) -> Result<()> {
+        let at = self.cwd.display();
+        match std::fs::metadata(&self.cwd) {
+            Ok(about) if about.is_dir() => trust::check_path(&self.cwd, ErrorCode::LaunchFailed),
+            Ok(_) => Err(Error::new(ErrorCode::Refused, format!("{at} is not a directory"))),
+            Err(error) => {
+                let what = format!("{at} cannot be looked at");
+                Err(Error::new(ErrorCode::LaunchFailed, what).source(error))
+            }
+        }
     }
 }

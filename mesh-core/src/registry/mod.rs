@@ -184,7 +184,7 @@ impl Registry {
         if let Some(pruned) = prune::one(&self.store, name, &entry)? {
             return Err(pruned.error());
         }
-        entry.check_trust()?;
+        entry.check_launch()?;
         Ok(entry)
     }
 }

@@ -90,7 +90,10 @@ fn existing(path: PathBuf) -> Result<String> {
     // `join` keeps a `./` or `../` of the command; the former is only noise.
     let path: PathBuf = path.components().collect();
     if !path.is_file() {
-        let what = format!("the program {} does not exist", path.display());
+        let what = match path.metadata() {
+            Ok(about) => format!("{} is {}, not a program", path.display(), trust::kind_of(&about)),
+            Err(_) => format!("the program {} does not exist", path.display()),
+        };
         return Err(Error::new(ErrorCode::NoSuchApp, what).hint("Check the path."));
     }
     path.into_os_string().into_string().map_err(|path| {
@@ -135,5 +138,7 @@ mod tests {
             let error = resolve(Kind::Binary, words(missing), dir.path()).unwrap_err();
             assert_eq!(error.code(), ErrorCode::NoSuchApp, "{missing:?}");
         }
+        let error = resolve(Kind::Binary, words(&["/usr"]), dir.path()).unwrap_err();
+        assert!(error.message().contains("/usr is a directory"), "{error:?}");
     }
 }

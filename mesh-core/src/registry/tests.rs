@@ -175,8 +175,15 @@ fn a_program_that_others_can_write_is_not_launched() {
         chmod(path, 0o757);
         let error = registry.entry_to_launch(&name("a")).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Refused, "{error:?}");
+        let about_cwd = error.message().contains("working directory (`cwd`) of the entry");
+        assert_eq!(about_cwd, path == &work, "{error:?}");
         chmod(path, 0o755);
     }
+    let entry = registry.entry(&name("a")).unwrap().unwrap();
+    entry.check_launch().unwrap();
+    chmod(&program, 0o644);
+    let error = entry.check_launch().unwrap_err();
+    assert!(error.message().contains("may not be executed"), "{error:?}");
 }
 
 #[test]
