@@ -133,6 +133,57 @@ fn a_start_storm_is_suspended() {
 }
 
 #[test]
+fn stops_on_request_suspend_nothing() {
+    let home = Home::new();
+    home.registered("one", &[]);
+    for _ in 0..8 {
+        home.mesh(&["call", "one", "pid"]).exits(0);
+        home.mesh(&["stop", "one"]).exits(0);
+    }
+    assert_eq!(home.starts("one").len(), 8);
+}
+
+#[test]
+fn crashes_of_ready_apps_are_suspended() {
+    let home = Home::new();
+    home.registered("one", &[]);
+    let client = home.client();
+    for _ in 0..5 {
+        client.call::<u32>("one", "pid", ()).unwrap();
+        home.kill_app("one");
+    }
+    assert_eq!(code(client.call::<u32>("one", "pid", ())), ErrorCode::Suspended);
+}
+
+#[test]
+fn a_start_that_is_stopped_fails_who_launched_it() {
+    let home = Home::new();
+    home.registered("one", &["--never-ready"]);
+    budget(&home, "one", Duration::from_secs(60));
+    let client = home.client();
+    thread::scope(|scope| {
+        let caller = scope.spawn(|| client.launch("one"));
+        eventually(SOON, "the app has its name", || client.live().unwrap().pop());
+        home.mesh(&["stop", "one"]).exits(0);
+        let error = caller.join().unwrap().unwrap_err();
+        assert!(error.message().contains("was stopped"), "{error:?}");
+    });
+    assert_eq!(home.starts("one").len(), 1);
+}
+
+#[test]
+fn a_frozen_app_is_told_as_not_responding_within_two_seconds() {
+    let home = Home::new();
+    let frozen = home.app("one", &[]);
+    frozen.signal(rustix::process::Signal::STOP);
+    let begun = Instant::now();
+    let error = home.client().launch("one").unwrap_err();
+    assert_eq!(error.code(), ErrorCode::NotResponding, "{error:?}");
+    assert!(error.message().contains(&format!("pid {}", frozen.pid())), "{error:?}");
+    assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
+}
+
+#[test]
 fn apps_that_launch_each_other_come_to_an_end() {
     let home = Home::new();
     home.registered("one", &["--call-first", "two"]);

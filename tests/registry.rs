@@ -72,6 +72,20 @@ fn another_form_of_an_app_replaces_its_entry() {
 }
 
 #[test]
+fn what_a_person_set_survives_the_next_start() {
+    let home = Home::new();
+    let add = ["registry", "add", "one", "--env", "FOO=bar", "--", TEST_APP, "one"];
+    home.mesh(&add).exits(0);
+    edit(&home, |file| entry_of(file, "one")["launch"] = json!({"ready_timeout_ms": 7_000}));
+    home.client().call::<u32>("one", "pid", ()).unwrap();
+    let entry = home.registry().entry(&app_name("one")).unwrap().unwrap();
+    assert_eq!(entry.command, [TEST_APP, "one"]);
+    assert_eq!(entry.env["FOO"], "bar");
+    assert_eq!(entry.launch.ready_timeout, Some(Duration::from_secs(7)));
+    assert!(!entry.methods.is_empty());
+}
+
+#[test]
 fn an_identical_entry_writes_nothing() {
     let home = Home::new();
     home.app("one", &[]).signal(rustix::process::Signal::TERM);
