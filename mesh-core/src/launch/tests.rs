@@ -257,14 +257,41 @@ fn a_start_by_hand_that_is_ahead_is_not_told_as_launched() {
 }
 
 #[test]
-fn a_program_that_cannot_be_run_is_told_in_the_ledger_and_not_tried_for_each_who_waits() {
+fn a_program_that_cannot_be_run_is_tried_once_for_all_who_wait() {
     let scene = Scene::new("", LONG);
-    let program = scene.dir.path().join("junk");
-    fs::write(&program, "#!/no/such/interpreter\n").unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let command = vec![program.to_str().unwrap().to_owned()];
-    let entry = Entry::new(Kind::Binary, command, "/".into()).unwrap();
-    scene.registry.put(&scene.name, entry).unwrap();
+    register_junk(&scene);
+    let (tell, told) = crossbeam_channel::unbounded();
+    let held = ledger::Held::open(&scene.home, &scene.name, Duration::ZERO).unwrap();
+    let run = || {
+        let probe = || {
+            tell.send(()).unwrap();
+            Ok(Probe::Absent)
+        };
+        let (home, registry, name) = (&scene.home, &scene.registry, &scene.name);
+        let Wish { until, cancelled, call_path, observe } = Wish::default();
+        let probe = &probe;
+        Launch { home, registry, name, call_path, until, cancelled, observe, probe }.run()
+    };
+    std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..5).map(|_| scope.spawn(run)).collect();
+        // Each has begun to wait by then, and none can start anything.
+        for _ in &callers {
+            told.recv_timeout(LONG).unwrap();
+        }
+        drop(held);
+        for caller in callers {
+            let error = caller.join().unwrap().unwrap_err();
+            assert!(error.message().contains("junk cannot be run"), "{error:?}");
+        }
+    });
+    let before = scene.home.log_path(&scene.name).with_extension("log.1");
+    assert!(!before.exists(), "one attempt makes one log");
+}
+
+#[test]
+fn why_a_program_cannot_be_run_is_told_when_it_is_suspended_too() {
+    let scene = Scene::new("", LONG);
+    register_junk(&scene);
     let codes: Vec<ErrorCode> = (0..6).map(|_| scene.run().unwrap_err().code()).collect();
     assert_eq!(codes[5], ErrorCode::Suspended, "{codes:?}");
     let error = scene.run().unwrap_err();
@@ -344,12 +371,7 @@ fn a_circle_of_calls_is_refused_and_shown() {
 #[test]
 fn a_program_that_cannot_run_or_is_not_registered_is_named() {
     let scene = Scene::new("", LONG);
-    let program = scene.dir.path().join("junk");
-    fs::write(&program, "#!/no/such/interpreter\n").unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-    let command = vec![program.to_str().unwrap().to_owned()];
-    let entry = Entry::new(Kind::Binary, command, "/".into()).unwrap();
-    scene.registry.put(&scene.name, entry).unwrap();
+    register_junk(&scene);
     let error = scene.run().unwrap_err();
     assert_eq!(error.code(), ErrorCode::LaunchFailed);
     assert!(error.message().contains("junk cannot be run"), "{error:?}");
@@ -368,4 +390,14 @@ fn the_log_is_private_and_the_one_before_is_kept() {
     assert_eq!(fs::metadata(&log).unwrap().mode() & 0o777, 0o600);
     assert_eq!(fs::read_to_string(&log).unwrap(), "again\n");
     assert_eq!(fs::read_to_string(log.with_extension("log.1")).unwrap(), "again\n");
+}
+
+/// Registers a program that the kernel cannot run.
+fn register_junk(scene: &Scene) {
+    let program = scene.dir.path().join("junk");
+    fs::write(&program, "#!/no/such/interpreter\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let command = vec![program.to_str().unwrap().to_owned()];
+    let entry = Entry::new(Kind::Binary, command, "/".into()).unwrap();
+    scene.registry.put(&scene.name, entry).unwrap();
 }

@@ -59,6 +59,22 @@ fn an_entry_is_written_once_and_read_back() {
 }
 
 #[test]
+fn an_entry_is_made_under_the_lock_from_the_stored_one() {
+    let (_dir, home, registry) = home();
+    registry.put(&name("a"), shell(&["-x"])).unwrap();
+    let lock = home.registry_path().with_extension("lock");
+    let was_locked = std::cell::Cell::new(false);
+    let written = registry.renew(&name("a"), |stored| {
+        was_locked.set(crate::sys::lock::FileLock::try_acquire(&lock).unwrap().is_none());
+        let mut entry = stored.unwrap();
+        entry.command.push("-y".to_owned());
+        Ok(entry)
+    });
+    assert!(written.unwrap() && was_locked.get());
+    assert_eq!(registry.entry(&name("a")).unwrap().unwrap().command[1..], ["-x", "-y"]);
+}
+
+#[test]
 fn thirty_two_writers_lose_nothing_and_readers_see_whole_files() {
     let (_dir, _home, registry) = home();
     let rounds = 3;
