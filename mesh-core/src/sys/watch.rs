@@ -2,8 +2,8 @@
 //!
 //! Cleaners of temporary files delete sockets and locks under living owners. The watch says only
 //! that something was removed; what, its user looks up. What is moved away is not told: cleaners
-//! delete, and every file that is replaced by a rename would wake all watchers. A system without room for one more watch
-//! is no reason to fail: the app is then as safe as without it.
+//! delete, and every file that is replaced by a rename would wake all watchers. A system without
+//! room for one more watch is no reason to fail: the app is then as safe as without it.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
