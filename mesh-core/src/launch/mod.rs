@@ -48,7 +48,7 @@ pub enum LaunchEvent {
         /// How long it may.
         budget: Duration,
     },
-    /// The app is ready.
+    /// The app is ready; not told when a start by hand was ahead.
     Ready {
         /// The app.
         name: AppName,

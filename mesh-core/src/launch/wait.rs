@@ -85,9 +85,9 @@ impl<'a> Waiter<'a> {
 
     fn ready(&self, pid: u32) -> Launched {
         let name = self.launch.name;
-        let followed = self.followed.as_ref();
-        // A start by hand may have been ahead of the child.
-        let is_child = followed.is_none_or(|followed| followed.child.leads(pid));
+        // A start by hand may have been ahead of the child, or there was no other.
+        let followed = self.followed.as_ref().filter(|followed| followed.child.leads(pid));
+        let is_launched = self.was_ready || followed.is_some();
         if let Some(followed) = followed {
             let done = change_ledger(self.launch.home, name, |ledger, _| {
                 ledger.record_ready(&followed.child);
@@ -97,10 +97,10 @@ impl<'a> Waiter<'a> {
             }
         }
         let elapsed = self.begun.elapsed();
-        if is_child && (followed.is_some() || self.was_ready || self.owner.is_some()) {
+        if is_launched {
             (self.launch.observe)(&LaunchEvent::Ready { name: name.clone(), pid, elapsed });
         }
-        match self.started && is_child {
+        match self.started && is_launched {
             true => Launched::Started { pid, elapsed },
             false => Launched::AlreadyRunning { pid },
         }
