@@ -293,8 +293,9 @@ fn a_program_that_cannot_be_run_is_tried_once_for_all_who_wait() {
 fn why_a_program_cannot_be_run_is_told_when_it_is_suspended_too() {
     let scene = Scene::new("", LONG);
     register_junk(&scene);
-    let codes: Vec<ErrorCode> = (0..6).map(|_| scene.run().unwrap_err().code()).collect();
-    assert_eq!(codes[5], ErrorCode::Suspended, "{codes:?}");
+    // Callers of one millisecond share an attempt, so more than five may be told of five.
+    let mut codes = (0..1_000).map(|_| scene.run().unwrap_err().code());
+    assert!(codes.any(|code| code == ErrorCode::Suspended), "it is tried for ever");
     let error = scene.run().unwrap_err();
     assert!(error.message().contains("junk cannot be run"), "{error:?}");
 }

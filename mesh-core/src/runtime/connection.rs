@@ -45,6 +45,8 @@ pub(super) struct Inner {
     /// The exchanges that we serve.
     pub(super) tasks: HashMap<u64, Serving>,
     outbox: Outbox,
+    /// How the stream ended, seen while a thread was writing.
+    end: Option<Option<io::Error>>,
     /// The stream is armed for reading, or somebody reads it and arms it after that.
     reading: bool,
     /// Calls that wait for a handler.
@@ -75,6 +77,7 @@ impl Connection {
             slots: HashMap::new(),
             tasks: HashMap::new(),
             outbox: Outbox::default(),
+            end: None,
             reading: true,
             queued: 0,
             timer: None,
@@ -258,8 +261,8 @@ impl Connection {
             }
             match self.stream.read(buffer) {
                 Ok(0) => {
-                    let error = Error::new(ErrorCode::ConnectionLost, "the peer is gone");
-                    inner.close(error);
+                    inner.ended(None);
+                    break;
                 }
                 Ok(length) => {
                     inner.proto.handle_input(now, buffer.get(..length).unwrap_or_default());
@@ -268,7 +271,10 @@ impl Connection {
                     }
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
-                Err(error) => inner.fail(error),
+                Err(error) => {
+                    inner.ended(Some(error));
+                    break;
+                }
             }
         }
         let (mut inner, actions) = self.settle(inner);
@@ -332,8 +338,9 @@ impl Connection {
             let Some(batch) = outbox.begin(proto) else { break };
             let (end, result) = MutexGuard::unlocked(&mut inner, || batch.write(&self.stream));
             inner.outbox.done(batch, end);
-            if let Err(error) = result {
-                inner.fail(error);
+            let seen = inner.end.take();
+            if let Some(end) = seen.or(result.err().map(Some)) {
+                inner.ended(end);
             }
         }
         self.set_timer(&mut inner);
@@ -389,12 +396,18 @@ impl Inner {
         self.proto.handle_close(error, self.outbox.taken());
     }
 
-    /// The stream broke. Bytes that the peer has certainly not read count as not written: what
-    /// they asked for was never started.
-    fn fail(&mut self, error: io::Error) {
-        let read = self.outbox.read_at_most(Stream::unread(&error));
-        let lost = Error::new(ErrorCode::ConnectionLost, "the peer is gone").source(error);
-        self.proto.handle_close(lost, read);
+    /// The peer has ended its side, or the stream broke. Bytes that the peer has certainly not
+    /// read count as not written: what they asked for was never started. While a thread writes it
+    /// is not known how far it comes; the end waits for that.
+    fn ended(&mut self, error: Option<io::Error>) {
+        if self.outbox.is_writing() {
+            self.end.get_or_insert(error);
+            return;
+        }
+        let unread = error.as_ref().map_or(0, Stream::unread);
+        let lost = Error::new(ErrorCode::ConnectionLost, "the peer is gone");
+        let lost = error.map_or(lost.clone(), |error| lost.source(error));
+        self.proto.handle_close(lost, self.outbox.taken().saturating_sub(unread));
     }
 
     pub(super) fn tell_watchers(&mut self) {

@@ -56,12 +56,6 @@ impl Outbox {
         self.written + self.in_hand
     }
 
-    /// How many bytes the peer may have read, when the last `unread` ones it has not.
-    pub(super) fn read_at_most(&self, unread: u64) -> u64 {
-        // With bytes in hand it is not known which ones were the last.
-        if self.in_hand > 0 { self.taken() } else { self.written.saturating_sub(unread) }
-    }
-
     /// The stream may take more again.
     pub(super) fn resume(&mut self) {
         self.stalled = false;
