@@ -122,3 +122,68 @@ fn a_served_command_that_calls_its_own_app_ends_with_the_circle_named() {
     let call = home.mesh(&["call", "shell", "again"]).exits(1).prints("");
     assert!(call.stderr.contains("shell -> mesh -> shell"), "{call}");
 }
+
+#[test]
+fn of_concurrent_starts_with_other_commands_one_runs_and_the_entry_is_its_own() {
+    let home = Home::new();
+    for _ in 0..3 {
+        let methods = [1, 2, 3].map(|number| format!("e=echo {number}"));
+        let start = |method: &String| {
+            Proc::spawn(&mut home.mesh_command(&["serve", "-d", "t", "--method", method]))
+        };
+        let ended = methods.each_ref().map(start).map(Proc::wait);
+        let won = ended.iter().position(|output| output.code == 0).expect("one of them runs");
+        for (number, output) in ended.iter().enumerate().filter(|(number, _)| *number != won) {
+            assert_eq!(output.code, 5, "{number} beside {won}: {output}");
+            assert!(output.stderr.contains("not with these commands"), "{output}");
+        }
+        let printed = format!("{}\n", won + 1);
+        home.mesh(&["call", "t", "e"]).exits(0).prints(&printed);
+        home.mesh(&["stop", "t"]).exits(0);
+        let shown = home.mesh(&["registry", "show", "t", "-o", "json"]).exits(0).json();
+        assert_eq!(shown["command"][3], format!("--method={}", methods[won]), "{shown}");
+        assert_eq!(shown["methods"][0]["name"], "e", "{shown}");
+        home.mesh(&["registry", "remove", "t"]).exits(0);
+    }
+}
+
+#[test]
+fn concurrent_equal_starts_keep_what_the_registry_knows() {
+    let home = Home::new();
+    let start =
+        |_| Proc::spawn(&mut home.mesh_command(&["serve", "-d", "s", "--method", "a=echo 1"]));
+    for ended in (0..8).map(start).collect::<Vec<_>>().into_iter().map(Proc::wait) {
+        ended.exits(0);
+    }
+    home.mesh(&["stop", "s"]).exits(0);
+    assert!(home.mesh(&["describe", "s"]).exits(0).stdout.contains("sh -c 'echo 1'"));
+}
+
+#[test]
+fn a_start_that_fails_leaves_the_registry_as_it_was() {
+    let home = Home::new();
+    serve(&home, &["a=echo 1"]);
+    home.mesh(&["stop", "shell"]).exits(0);
+    let before = home.registry().entry(&crate::support::home::app_name("shell")).unwrap();
+    // Without its log nothing is launched.
+    let log = home.core().log_path(&crate::support::home::app_name("shell"));
+    fs::remove_file(&log).unwrap();
+    fs::create_dir(&log).unwrap();
+    fs::create_dir_all(log.with_extension("log.1").join("full")).unwrap();
+    home.mesh(&["serve", "-d", "shell", "--method", "b=echo 2"]).exits(5);
+    assert_eq!(home.registry().entry(&crate::support::home::app_name("shell")).unwrap(), before);
+}
+
+#[test]
+fn a_frozen_app_is_named_with_its_pid() {
+    let home = Home::new();
+    let app = home.app("frozen", &[]);
+    app.signal(rustix::process::Signal::STOP);
+    let pid = format!("pid {}", app.pid());
+    let serve = ["serve", "-d", "frozen", "--method", "a=echo 1"];
+    home.mesh(&serve).exits(5).says("not responding").says(&pid);
+    for list in [&["ps", "-o", "json"][..], &["registry", "list", "-o", "json"]] {
+        assert_eq!(home.mesh(list).exits(0).json()[0]["pid"], app.pid(), "{list:?}");
+    }
+    app.signal(rustix::process::Signal::CONT);
+}

@@ -1,11 +1,12 @@
-//! What differs between systems: the process group of a command, and which file is which.
+//! What differs between systems: the process group of a command, who listens at a socket, and
+//! which file is which.
 //!
 //! The only such file of this crate. Elsewhere than on Unix a command is ended alone, without its
 //! children, and a rotated log is known by the time of its creation.
 
 use std::fs::Metadata;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
 /// Where this program is. Linux marks the path of one that was replaced while it runs: the new
@@ -58,6 +59,25 @@ pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {
 pub(crate) fn signal_of(status: std::process::ExitStatus) -> Option<i32> {
     use std::os::unix::process::ExitStatusExt;
     status.signal()
+}
+
+/// The process that listens at this socket, by the kernel's word, which a frozen process cannot
+/// withhold; nothing where nobody listens or the path is too long to ask.
+#[cfg(unix)]
+pub(crate) fn owner(socket: &Path) -> Option<u32> {
+    use rustix::net::{
+        AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with, sockopt,
+    };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let ours = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None).ok()?;
+    connect(&ours, &SocketAddrUnix::new(socket).ok()?).ok()?;
+    let pid = sockopt::socket_peercred(&ours).ok()?.pid;
+    u32::try_from(pid.as_raw_nonzero().get()).ok()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn owner(_socket: &Path) -> Option<u32> {
+    None
 }
 
 #[cfg(not(unix))]

@@ -5,14 +5,19 @@
 //! the same command line says who runs and is content; one with other methods is an error,
 //! because what was asked for is not what runs.
 
-use mesh_core::{App, AppName, Claim, Client, Entry, Error, ErrorCode, Kind, Launched};
+use mesh_core::{
+    App, AppName, Claim, Client, Entry, Error, ErrorCode, Home, Kind, Launched, MethodInfo,
+    Registry,
+};
 use serde_json::json;
 
 use crate::args::Serve;
+use crate::command::describe;
 use crate::context::Context;
 use crate::failure::{Result, app_name};
-use crate::platform::this_program;
+use crate::platform::{self, this_program};
 use crate::serve::spec::{self, Spec};
+use crate::serve::turn::Turn;
 use crate::signal::Second;
 use crate::{serve, signal};
 
@@ -25,56 +30,65 @@ pub(crate) fn run(context: &Context, typed: &Serve) -> Result {
     })?;
     if typed.detach {
         let entry = Entry::new(Kind::Binary, command, cwd)?;
-        return detach(context, &app, entry);
+        return detach(context, &app, &specs, entry);
     }
-    let builder = App::builder(app.as_str()).command(Kind::Binary, command.clone()).cwd(cwd);
+    // Whoever launches it has the turn, or needs none.
+    let launched = std::env::var_os("MESH_READY_FD").is_some();
+    let turn = if launched { None } else { Some(Turn::take(&Home::from_env()?, &app)?) };
+    let builder = App::builder(app.as_str()).command(Kind::Binary, command).cwd(cwd);
     match builder.try_claim()? {
-        Claim::Primary(app) => serve_until_stopped(context, app, &specs),
+        Claim::Primary(app) => serve_until_stopped(context, app, &specs, turn),
         Claim::Secondary(running) => {
-            already_runs(context, &context.client()?, &app, running.pid, &command)
+            already_runs(context, &context.client()?, &app, &specs, running.pid)
         }
         _ => Err(Error::new(ErrorCode::Internal, format!("no claim on {app}")).into()),
     }
 }
 
-fn serve_until_stopped(context: &Context, app: App, specs: &[Spec]) -> Result {
+fn serve_until_stopped(context: &Context, app: App, specs: &[Spec], turn: Option<Turn>) -> Result {
     serve::expose(&app, specs)?;
     let stop = app.stop_handle();
     signal::on_first(Second::Quits, move || stop.stop())?;
     app.ready()?;
+    drop(turn);
     // Whoever started it may have closed its end; the app serves all the same.
     let _ = context.output.people("ready");
     Ok(app.run()?)
 }
 
-/// Registers, and lets the runtime launch it as any caller would. When that fails the registry
-/// is as before.
-fn detach(context: &Context, app: &AppName, entry: Entry) -> Result {
+/// Registers, and lets the runtime launch it as any caller would. When that fails, or something
+/// else runs, the registry is as before.
+fn detach(context: &Context, app: &AppName, specs: &[Spec], entry: Entry) -> Result {
     let client = context.launching_client()?;
-    let command = entry.command.clone();
-    if client.live()?.contains(app) {
-        let pid = pid_of(context, &client, app);
-        return already_runs(context, &client, app, pid, &command);
-    }
+    let _turn = Turn::take(client.home(), app)?;
     let before = client.registry().entry(app)?;
-    client.registry().put(app, entry)?;
-    let launched = client.launch(app.as_str()).inspect_err(|_| {
-        let undone = match before {
-            Some(before) => client.registry().put(app, before),
-            None => client.registry().remove(app),
-        };
-        if let Err(error) = undone {
-            context.message.notice(&format!("the entry of {app} stays: {error}"));
-        }
-    })?;
+    if client.live()?.contains(app) {
+        let pid = platform::owner(&client.home().socket_path(app));
+        return already_runs(context, &client, app, specs, pid.unwrap_or(0));
+    }
+    // An entry that says the same knows the methods as well.
+    if before.as_ref().is_some_and(|before| is_same(before, &entry)) {
+        return start(context, &client, app, specs);
+    }
+    client.registry().put(app, entry.clone())?;
+    start(context, &client, app, specs)
+        .inspect_err(|_| restore(context, client.registry(), app, &entry, before))
+}
+
+fn start(context: &Context, client: &Client, app: &AppName, specs: &[Spec]) -> Result {
+    let launched = client.launch(app.as_str())?;
     let pid = match launched {
+        Launched::AlreadyRunning { pid } => {
+            return already_runs(context, client, app, specs, pid);
+        }
         Launched::Started { pid, elapsed } => {
+            // A start by a call, under the entry of before, may have won the name.
+            if let Ok(described) = describe::ask(context, client, app) {
+                check_commands(app, specs, &described.methods, pid)?;
+            }
             let millis = elapsed.as_millis();
             context.message.notice(&format!("{app} is ready after {millis} ms (pid {pid})"));
             pid
-        }
-        Launched::AlreadyRunning { pid } => {
-            return already_runs(context, &client, app, pid, &command);
         }
         _ => return Ok(()),
     };
@@ -85,29 +99,61 @@ fn detach(context: &Context, app: &AppName, entry: Entry) -> Result {
     Ok(())
 }
 
+/// Takes back what was registered for a start that failed, unless the app that runs has
+/// registered itself meanwhile.
+fn restore(
+    context: &Context,
+    registry: &Registry,
+    app: &AppName,
+    ours: &Entry,
+    before: Option<Entry>,
+) {
+    let undone = match registry.entry(app) {
+        Ok(Some(now)) if !is_same(&now, ours) => return,
+        _ => match before {
+            Some(before) => registry.put(app, before),
+            None => registry.remove(app),
+        },
+    };
+    if let Err(error) = undone {
+        context.message.notice(&format!("the entry of {app} stays: {error}"));
+    }
+}
+
+fn is_same(a: &Entry, b: &Entry) -> bool {
+    (a.kind, &a.command, &a.cwd) == (b.kind, &b.command, &b.cwd)
+}
+
 fn already_runs(
     context: &Context,
     client: &Client,
     app: &AppName,
+    specs: &[Spec],
     pid: u32,
-    command: &[String],
 ) -> Result {
-    // An app registers when it is ready, and answers no sooner: what it answers is of no interest.
-    let _ = context.ask(client, app, "mesh.ping");
-    let told = format!("{app} already runs (pid {pid})");
+    let described = describe::ask(context, client, app).map_err(|error| match error.code() {
+        ErrorCode::Deadline | ErrorCode::NotResponding | ErrorCode::ConnectFailed => {
+            let told = format!("{app} is running, not responding, pid {pid}");
+            Error::new(ErrorCode::NotResponding, told)
+                .hint(format!("If it does not recover, `mesh stop {app}` ends it."))
+        }
+        _ => error,
+    })?;
+    check_commands(app, specs, &described.methods, pid)?;
     let advice = format!("`mesh stop {app}` first, to replace it.");
-    if client.registry().entry(app)?.is_some_and(|entry| entry.command != command) {
-        let told = format!("{told}, and not with these commands");
-        return Err(Error::new(ErrorCode::AlreadyRunning, told).hint(advice).into());
-    }
-    context.message.notice(&format!("{told}; {advice}"));
+    context.message.notice(&format!("{app} already runs (pid {pid}); {advice}"));
     Ok(())
 }
 
-fn pid_of(context: &Context, client: &Client, app: &AppName) -> u32 {
-    let stats = context.ask(client, app, "mesh.stats").ok();
-    let pid = stats.as_ref().and_then(|stats| stats.get("pid")?.as_u64());
-    pid.and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0)
+/// Whether what runs is what was asked for. The app is asked, not the registry: that may have
+/// been written for another start.
+fn check_commands(app: &AppName, specs: &[Spec], methods: &[MethodInfo], pid: u32) -> Result {
+    if serve::is_made_of(methods, specs) {
+        return Ok(());
+    }
+    let told = format!("{app} already runs (pid {pid}), and not with these commands");
+    let advice = format!("`mesh stop {app}` first, to replace it.");
+    Err(Error::new(ErrorCode::AlreadyRunning, told).hint(advice).into())
 }
 
 /// The command line that launches this app again: absolute, and without `-d`.

@@ -1,7 +1,8 @@
 //! Shell commands as the methods of an app.
 //!
 //! `spec` says what was typed, `shell` what a command is given and what its output means,
-//! `running` watches the process, `tail` keeps the last lines of its standard error. A command
+//! `running` watches the process, `tail` keeps the last lines of its standard error, `turn` lets one
+//! start of a name go on at a time. A command
 //! that runs costs its handler's thread and two that read its pipes; how many run at one time is
 //! the app's bound on handlers. A command that leaves a process behind which holds the pipes
 //! keeps those threads until that process ends.
@@ -10,8 +11,9 @@ mod running;
 mod shell;
 pub(crate) mod spec;
 mod tail;
+pub(crate) mod turn;
 
-use mesh_core::{App, Args, Context, Method, Params, Result, Shape, Sink, Value};
+use mesh_core::{App, Args, Context, Method, MethodInfo, Params, Result, Shape, Sink, Value};
 
 use shell::Shell;
 use spec::Spec;
@@ -23,7 +25,7 @@ use spec::Spec;
 pub(crate) fn expose(app: &App, specs: &[Spec]) -> Result<()> {
     for spec in specs {
         let shell = Shell::new(app.name().as_str(), &spec.command);
-        let method = Method::new(&spec.method).doc(format!("sh -c '{}'", spec.command));
+        let method = Method::new(&spec.method).doc(doc(spec));
         match spec.shape {
             Shape::Stream => {
                 app.expose_stream(method, Params::any(), move |sink: &Sink, args: Args| {
@@ -39,4 +41,45 @@ pub(crate) fn expose(app: &App, specs: &[Spec]) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether an app with these methods serves these commands, and no others.
+pub(crate) fn is_made_of(methods: &[MethodInfo], specs: &[Spec]) -> bool {
+    methods.len() == specs.len()
+        && specs.iter().all(|spec| {
+            methods.iter().any(|info| {
+                (&info.name, info.shape) == (&spec.method, spec.shape) && info.doc == doc(spec)
+            })
+        })
+}
+
+/// What a served method says of itself; it holds the whole command, by which it is known again.
+fn doc(spec: &Spec) -> String {
+    format!("sh -c '{}'", spec.command)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_app_is_known_again_by_its_commands() {
+        let spec = |method: &str, command: &str, shape| Spec {
+            method: method.to_owned(),
+            command: command.to_owned(),
+            shape,
+        };
+        let info = |spec: &Spec| {
+            let mut info = MethodInfo::new(&spec.method, spec.shape);
+            info.doc = doc(spec);
+            info
+        };
+        let specs = [spec("a", "echo 1", Shape::Value), spec("b", "seq 2", Shape::Stream)];
+        let methods = [info(&specs[1]), info(&specs[0])];
+        assert!(is_made_of(&methods, &specs));
+        assert!(!is_made_of(&methods[..1], &specs));
+        assert!(!is_made_of(&methods, &specs[..1]));
+        assert!(!is_made_of(&methods, &[specs[0].clone(), spec("b", "seq 3", Shape::Stream)]));
+        assert!(!is_made_of(&methods, &[specs[0].clone(), spec("b", "seq 2", Shape::Value)]));
+    }
 }
