@@ -9,9 +9,10 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use mesh_core::{AppName, Client, Result, Value};
-use serde_json::Value as Json;
+use serde_json::{Value as Json, json};
 
 use crate::context::Context;
+use crate::platform;
 
 /// Threads that ask.
 const ASKERS: usize = 8;
@@ -47,4 +48,12 @@ pub(crate) fn stats(context: &Context, client: &Client) -> Result<BTreeMap<AppNa
     let answers = ask_all(context, client, "mesh.stats")?.into_iter();
     let json = |value: &Value| mesh_core::json::to_json(value);
     Ok(answers.map(|(name, answer)| (name, answer.as_ref().ok().map(json))).collect())
+}
+
+/// The process of a live app: by its own word, and by the kernel's where it does not answer.
+pub(crate) fn pid(client: &Client, app: &AppName, stats: Option<&Json>) -> Json {
+    match stats {
+        Some(stats) => stats["pid"].clone(),
+        None => json!(platform::owner(&client.home().socket_path(app))),
+    }
 }

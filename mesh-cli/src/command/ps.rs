@@ -21,8 +21,11 @@ pub(crate) fn run(context: &Context) -> Result {
         }
     };
     let live = live::stats(context, &client)?;
-    let rows: Vec<Json> =
-        live.iter().map(|(name, stats)| row(name, stats.as_ref(), entries.get(name))).collect();
+    let row = |(name, stats): (&AppName, &Option<Json>)| {
+        let pid = live::pid(&client, name, stats.as_ref());
+        row(name, pid, stats.as_ref(), entries.get(name))
+    };
+    let rows: Vec<Json> = live.iter().map(row).collect();
     let columns = [
         ("NAME", "name"),
         ("PID", "pid"),
@@ -40,12 +43,12 @@ pub(crate) fn run(context: &Context) -> Result {
 }
 
 /// What the promise of `-o json` names comes first; then all that the app says.
-fn row(name: &AppName, stats: Option<&Json>, entry: Option<&Entry>) -> Json {
+fn row(name: &AppName, pid: Json, stats: Option<&Json>, entry: Option<&Entry>) -> Json {
     let mut row = Map::new();
     row.insert("name".to_owned(), json!(name.as_str()));
     row.insert("live".to_owned(), json!(true));
     row.insert("responding".to_owned(), json!(stats.is_some()));
-    row.insert("pid".to_owned(), stats.map_or(Json::Null, |stats| stats["pid"].clone()));
+    row.insert("pid".to_owned(), pid);
     row.extend(registry::how_launched(entry));
     if let Some(Json::Object(stats)) = stats {
         for (key, value) in stats {
@@ -75,7 +78,7 @@ mod tests {
     #[test]
     fn a_row_has_what_is_promised_even_from_a_silent_app() {
         let name = AppName::parse("greeter").unwrap();
-        let row = row(&name, None, None);
+        let row = row(&name, Json::Null, None, None);
         for key in ["name", "live", "pid", "kind", "command", "cwd"] {
             assert!(row.get(key).is_some(), "{key}");
         }
@@ -88,12 +91,12 @@ mod tests {
         let stats = json!({
             "name": "other",
             "live": false,
-            "pid": 5,
+            "pid": 6,
             "calls": 2,
             "uptime_ms": 61_000,
             "started_at": "2026-01-01T00:00:00Z",
         });
-        let row = row(&name, Some(&stats), None);
+        let row = row(&name, json!(5), Some(&stats), None);
         assert_eq!((&row["name"], &row["live"]), (&json!("greeter"), &json!(true)));
         assert_eq!((&row["pid"], &row["calls"]), (&json!(5), &json!(2)));
         assert_eq!(for_people(&row)["up"], json!("2026-01-01T00:00:00Z (1 m 1 s)"));

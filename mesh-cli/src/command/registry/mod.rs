@@ -45,7 +45,8 @@ fn list(context: &Context, client: &Client) -> Result {
         context.nothing("no app is registered");
     }
     let live = live::stats(context, client)?;
-    let rows = snapshot.entries.iter().map(|(name, entry)| full(name, entry, &live)).collect();
+    let rows = snapshot.entries.iter();
+    let rows = rows.map(|(name, entry)| full(client, name, entry, &live)).collect();
     let columns = [
         ("NAME", "name"),
         ("LIVE", "live"),
@@ -62,7 +63,7 @@ fn show(context: &Context, client: &Client, app: &AppName) -> Result {
         return Err(not_registered(client, app));
     };
     let live = live::stats(context, client)?;
-    let json = full(app, &entry, &live);
+    let json = full(client, app, &entry, &live);
     Ok(context.output.report(&json, || people(&json, &entry))?)
 }
 
@@ -104,9 +105,14 @@ fn not_registered(client: &Client, app: &AppName) -> crate::failure::Failure {
 }
 
 /// All of an entry, and whether its app lives.
-fn full(name: &AppName, entry: &Entry, live: &BTreeMap<AppName, Option<Json>>) -> Json {
+fn full(
+    client: &Client,
+    name: &AppName,
+    entry: &Entry,
+    live: &BTreeMap<AppName, Option<Json>>,
+) -> Json {
     let stats = live.get(name);
-    let pid = stats.and_then(Option::as_ref).map_or(Json::Null, |stats| stats["pid"].clone());
+    let pid = stats.map_or(Json::Null, |stats| live::pid(client, name, stats.as_ref()));
     let mut map = Map::new();
     map.insert("name".to_owned(), json!(name.as_str()));
     map.insert("live".to_owned(), json!(stats.is_some()));
