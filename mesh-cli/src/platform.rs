@@ -47,6 +47,48 @@ pub(crate) fn end_group(child: &mut Child, how: End) -> io::Result<()> {
     Ok(())
 }
 
+/// Whether anything in the process group of a child is alive; one that only waits to be reaped
+/// is not.
+#[cfg(target_os = "linux")]
+pub(crate) fn group_lives(child: &Child) -> bool {
+    let group = child.id().to_string();
+    let is_member = |stat: &[u8]| {
+        let stat = String::from_utf8_lossy(stat);
+        // The program's name, in parentheses, may hold anything.
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        fields.next().is_some_and(|state| !matches!(state, "Z" | "X"))
+            && fields.nth(1) == Some(group.as_str())
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    processes
+        .filter(|entry| entry.file_name().as_encoded_bytes().iter().all(u8::is_ascii_digit))
+        .any(|entry| std::fs::read(entry.path().join("stat")).is_ok_and(|stat| is_member(&stat)))
+}
+
+/// Elsewhere a group of processes that only wait to be reaped cannot be signalled.
+#[cfg(all(unix, not(target_os = "linux")))]
+pub(crate) fn group_lives(child: &Child) -> bool {
+    use rustix::process::{Pid, test_kill_process_group};
+    test_kill_process_group(Pid::from_child(child)).is_ok()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn group_lives(_child: &Child) -> bool {
+    false
+}
+
+/// Whether everybody can make files in this directory.
+#[cfg(unix)]
+pub(crate) fn is_shared(directory: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    directory.metadata().is_ok_and(|about| about.permissions().mode() & 0o002 != 0)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn is_shared(_directory: &Path) -> bool {
+    false
+}
+
 /// Whether both are the same file, under whatever names.
 #[cfg(unix)]
 pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {

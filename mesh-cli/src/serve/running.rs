@@ -3,7 +3,7 @@
 //! The handler's thread owns the child; it alone signals and reaps it, so that no signal goes to
 //! a process id that has passed on. Two threads read the pipes into a short queue: a reader of the
 //! stream who is slow makes the queue full, the pipe full, and so the command wait. An end is
-//! asked for politely, of the whole process group; after a grace the group is killed.
+//! asked for politely, of the whole process group; what of it lives after a grace is killed.
 
 use std::io::{ErrorKind, Read};
 use std::process::{Child, Command, ExitStatus};
@@ -101,8 +101,7 @@ impl Running {
             }
             let mut pause = self.next_step();
             if output_ended || self.is_given_up() {
-                if let Some(status) = self.child.try_wait()? {
-                    self.reaped = true;
+                if let Some(status) = self.ended()? {
                     return Ok(Ended { status, stderr: self.last_lines(status) });
                 }
                 pause = pause.min(look);
@@ -157,9 +156,22 @@ impl Running {
         }
     }
 
-    /// Killed, and still somebody outside the group holds the pipe: its output is not waited for.
+    /// Killed, and still somebody outside the group holds the pipe, or a device holds somebody in
+    /// it: neither is waited for.
     fn is_given_up(&self) -> bool {
         self.asked.is_some_and(|(when, how)| how == End::Kill && when.elapsed() >= REST)
+    }
+
+    /// Reaps the command if it has ended. One that was asked to end has not while any of its group
+    /// lives: the group's id is the command's, and not to be signalled once it is reaped.
+    fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        let waits = self.asked.is_some() && !self.is_given_up();
+        if waits && platform::group_lives(&self.child) {
+            return Ok(None);
+        }
+        let status = self.child.try_wait()?;
+        self.reaped = status.is_some();
+        Ok(status)
     }
 
     fn next_step(&self) -> Duration {
@@ -289,6 +301,24 @@ mod tests {
             cancelled_at_first_output("trap '' TERM; echo begun; while :; do sleep 1; done");
         assert_eq!(platform::signal_of(ended.status), Some(9));
         assert!(took >= GRACE && took < 4 * GRACE, "{took:?}");
+    }
+
+    #[test]
+    fn what_the_command_left_in_its_group_is_killed_after_the_grace() {
+        let text = "(trap '' TERM; exec sleep 600) >/dev/null 2>&1 & echo $!; wait";
+        let (cancel, mut printed) = (AtomicBool::new(false), Vec::new());
+        let ended = shell(text).watch(
+            || cancel.load(Ordering::SeqCst),
+            |piece| {
+                printed.extend_from_slice(piece);
+                cancel.store(true, Ordering::SeqCst);
+                Ok(())
+            },
+        );
+        assert_eq!(platform::signal_of(ended.unwrap().status), Some(15));
+        let pid = String::from_utf8(printed).unwrap();
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim()));
+        assert!(stat.is_err() || stat.is_ok_and(|stat| stat.contains(") Z ")));
     }
 
     #[test]
