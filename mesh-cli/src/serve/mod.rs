@@ -4,7 +4,7 @@
 //! `running` watches the process, `tail` keeps the last lines of its standard error, `turn` lets one
 //! start of a name go on at a time. A command
 //! that runs costs its handler's thread and two that read its pipes; how many run at one time is
-//! the app's bound on handlers. A command that leaves a process behind which holds the pipes
+//! bounded by [`limits`]. A command that leaves a process behind which holds the pipes
 //! keeps those threads until that process ends.
 
 mod running;
@@ -13,10 +13,25 @@ pub(crate) mod spec;
 mod tail;
 pub(crate) mod turn;
 
-use mesh_core::{App, Args, Context, Method, MethodInfo, Params, Result, Shape, Sink, Value};
+use mesh_core::{
+    App, Args, Context, Limits, Method, MethodInfo, Params, Result, Shape, Sink, Value,
+};
 
 use shell::Shell;
 use spec::Spec;
+
+/// Commands that run at one time. A handler of theirs only waits for a process, so their number
+/// has nothing to do with that of cores: eight idle streams must not hold up the next call.
+const COMMANDS: usize = 256;
+
+/// The bounds of a served app.
+pub(crate) fn limits() -> Limits {
+    let mut limits = Limits::default();
+    limits.handlers = COMMANDS;
+    // A thread reads, and one hands over, whatever the commands do.
+    limits.threads = COMMANDS + 2;
+    limits
+}
 
 /// Exposes every command as a method of the app.
 ///
