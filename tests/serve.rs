@@ -1,6 +1,7 @@
 //! `mesh serve`: shell commands as an app.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use mesh_core::{ErrorCode, Value};
@@ -186,4 +187,34 @@ fn a_frozen_app_is_named_with_its_pid() {
         assert_eq!(home.mesh(list).exits(0).json()[0]["pid"], app.pid(), "{list:?}");
     }
     app.signal(rustix::process::Signal::CONT);
+}
+
+#[test]
+fn idle_streams_do_not_hold_up_a_call() {
+    let home = Home::new();
+    let streams = ["--stream", "wait=echo begun; sleep 1000", "--method", "a=echo 1"];
+    home.mesh(&[&["serve", "-d", "shell"], &streams[..]].concat()).exits(0);
+    // More than the handlers that an app has by default on any machine.
+    let mut readers: Vec<Proc> = (0..70)
+        .map(|_| Proc::spawn(&mut home.mesh_command(&["stream", "shell", "wait"])))
+        .collect();
+    readers.iter_mut().for_each(|reader| drop(reader.line("\"begun")));
+    home.mesh(&["call", "shell", "a"]).exits(0).prints("1\n");
+}
+
+#[test]
+fn where_a_launch_would_be_refused_nothing_is_served_and_the_tour_goes_on() {
+    let home = Home::new();
+    let shared = home.beside("shared");
+    fs::create_dir(&shared).unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+    for args in
+        [&["serve", "one", "--method", "a=:"][..], &["serve", "-d", "one", "--method", "a=:"]]
+    {
+        let mut command = home.mesh_command(args);
+        let ended = Proc::spawn(command.current_dir(&shared)).wait();
+        ended.exits(6).says("everybody can write").says(shared.to_str().unwrap());
+    }
+    assert!(home.registry().read().unwrap().entries.is_empty());
+    Proc::spawn(home.mesh_command(&["tour"]).current_dir(&shared)).wait().exits(0);
 }

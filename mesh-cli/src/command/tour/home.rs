@@ -50,6 +50,8 @@ impl Stage {
         args::variables().iter().for_each(|name| {
             command.env_remove(name);
         });
+        // Where the tour was started may be a shared folder, in which nothing is launched.
+        command.current_dir(self.path());
         command.args(arguments).env("MESH_HOME", self.path()).stdin(Stdio::null());
         Ok(command)
     }
