@@ -69,18 +69,30 @@ fn a_command_that_fails_is_an_application_error_with_its_words() {
     assert_eq!(error.code(), ErrorCode::Application);
 }
 
+/// How many `sleep` there are.
+fn sleepers(home: &Home) -> usize {
+    let name = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    home.processes().iter().filter(|pid| name(pid) == "sleep\n").count()
+}
+
+#[test]
+fn commands_end_with_an_app_that_is_killed() {
+    let home = Home::new();
+    let serve = ["serve", "shell", "--method", "wait=sleep 1000 & sleep 1000"];
+    let mut app = Proc::spawn(&mut home.mesh_command(&serve));
+    app.line("ready");
+    let call = Proc::spawn(&mut home.mesh_command(&["call", "shell", "wait", "--timeout", "0"]));
+    eventually(SOON, "both sleep", || (sleepers(&home) == 2).then_some(()));
+    app.kill();
+    call.wait().exits(5);
+    eventually(SOON, "all have ended", || home.processes().is_empty().then_some(()));
+}
+
 #[test]
 fn a_cancel_ends_the_whole_process_group_of_the_command() {
     let home = Home::new();
     serve(&home, &["wait=sleep 1000 & sleep 1000"]);
-    let sleepers = || {
-        let commands = home.processes().into_iter();
-        commands
-            .filter(|pid| {
-                fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm == "sleep\n")
-            })
-            .count()
-    };
+    let sleepers = || sleepers(&home);
     let call = Proc::spawn(&mut home.mesh_command(&["call", "shell", "wait", "--timeout", "0"]));
     eventually(SOON, "both sleep", || (sleepers() == 2).then_some(()));
     call.interrupt();

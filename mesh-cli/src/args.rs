@@ -184,6 +184,9 @@ pub(crate) enum Command {
     /// An app of the tour
     #[command(hide = true)]
     TourApp,
+    /// Ends the commands of a served app that has died
+    #[command(hide = true)]
+    ServeGuard,
 }
 
 const SERVE: &str = "\

@@ -41,17 +41,32 @@ pub(crate) fn in_own_group(command: &mut Command) {
 /// Ends the process group of a child that has not been waited for: until then its id is its own.
 #[cfg(unix)]
 pub(crate) fn end_group(child: &mut Child, how: End) -> io::Result<()> {
+    signal_group(child.id(), how)
+}
+
+/// Ends a process group of which somebody is known to live.
+#[cfg(unix)]
+pub(crate) fn signal_group(group: u32, how: End) -> io::Result<()> {
     use rustix::process::{Pid, Signal, kill_process_group};
     let signal = if how == End::Kill { Signal::KILL } else { Signal::TERM };
-    kill_process_group(Pid::from_child(child), signal)?;
+    let group = i32::try_from(group).ok().and_then(Pid::from_raw);
+    kill_process_group(group.ok_or(io::ErrorKind::InvalidInput)?, signal)?;
     Ok(())
 }
 
-/// Whether anything in the process group of a child is alive; one that only waits to be reaped
+/// Whether a child has ended and waits to be reaped.
+#[cfg(unix)]
+pub(crate) fn has_ended(child: &mut Child) -> io::Result<bool> {
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    Ok(waitid(WaitId::Pid(Pid::from_child(child)), options)?.is_some())
+}
+
+/// Whether anything in a process group is alive; one that only waits to be reaped
 /// is not.
 #[cfg(target_os = "linux")]
-pub(crate) fn group_lives(child: &Child) -> bool {
-    let group = child.id().to_string();
+pub(crate) fn group_lives(group: u32) -> bool {
+    let group = group.to_string();
     let is_member = |stat: &[u8]| {
         let stat = String::from_utf8_lossy(stat);
         // The program's name, in parentheses, may hold anything.
@@ -67,13 +82,14 @@ pub(crate) fn group_lives(child: &Child) -> bool {
 
 /// Elsewhere a group of processes that only wait to be reaped cannot be signalled.
 #[cfg(all(unix, not(target_os = "linux")))]
-pub(crate) fn group_lives(child: &Child) -> bool {
+pub(crate) fn group_lives(group: u32) -> bool {
     use rustix::process::{Pid, test_kill_process_group};
-    test_kill_process_group(Pid::from_child(child)).is_ok()
+    let group = i32::try_from(group).ok().and_then(Pid::from_raw);
+    group.is_some_and(|group| test_kill_process_group(group).is_ok())
 }
 
 #[cfg(not(unix))]
-pub(crate) fn group_lives(_child: &Child) -> bool {
+pub(crate) fn group_lives(_group: u32) -> bool {
     false
 }
 
@@ -128,6 +144,16 @@ pub(crate) fn in_own_group(_command: &mut Command) {}
 #[cfg(not(unix))]
 pub(crate) fn end_group(child: &mut Child, _how: End) -> io::Result<()> {
     child.kill()
+}
+
+#[cfg(not(unix))]
+pub(crate) fn signal_group(_group: u32, _how: End) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+pub(crate) fn has_ended(child: &mut Child) -> io::Result<bool> {
+    Ok(child.try_wait()?.is_some())
 }
 
 #[cfg(not(unix))]

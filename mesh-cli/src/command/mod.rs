@@ -18,6 +18,7 @@ mod tour;
 use crate::args::Command;
 use crate::context::Context;
 use crate::failure::Result;
+use crate::serve::guard;
 
 /// Does what was typed.
 ///
@@ -39,5 +40,9 @@ pub(crate) fn run(context: &Context, command: Command) -> Result {
         Command::Serve(serve) => serve::run(context, &serve),
         Command::Tour => tour::run(context),
         Command::TourApp => tour::app::run(context),
+        Command::ServeGuard => {
+            guard::keep(std::io::stdin().lock());
+            Ok(())
+        }
     }
 }

@@ -1,12 +1,14 @@
 //! Shell commands as the methods of an app.
 //!
 //! `spec` says what was typed, `shell` what a command is given and what its output means,
-//! `running` watches the process, `tail` keeps the last lines of its standard error, `turn` lets one
-//! start of a name go on at a time. A command
-//! that runs costs its handler's thread and two that read its pipes; how many run at one time is
-//! bounded by [`limits`]. A command that leaves a process behind which holds the pipes
+//! `running` watches the process, `guard` ends it with the app, `tail` keeps the last lines of its
+//! standard error, `turn` lets one start of a name go on at a time.
+//!
+//! A command that runs costs its handler's thread and two that read its pipes; how many run at
+//! one time is bounded by [`limits`]. A command that leaves a process behind which holds the pipes
 //! keeps those threads until that process ends.
 
+pub(crate) mod guard;
 mod running;
 mod shell;
 pub(crate) mod spec;
@@ -17,6 +19,7 @@ use mesh_core::{
     App, Args, Context, Limits, Method, MethodInfo, Params, Result, Shape, Sink, Value,
 };
 
+use guard::Guard;
 use shell::Shell;
 use spec::Spec;
 
@@ -36,10 +39,11 @@ pub(crate) fn limits() -> Limits {
 /// Exposes every command as a method of the app.
 ///
 /// # Errors
-/// What the app says of the methods.
+/// What the app says of the methods; `launch_failed` when the commands cannot be guarded.
 pub(crate) fn expose(app: &App, specs: &[Spec]) -> Result<()> {
+    let guard = Guard::start()?;
     for spec in specs {
-        let shell = Shell::new(app.name().as_str(), &spec.command);
+        let shell = Shell::new(app.name().as_str(), &spec.command, guard.clone());
         let method = Method::new(&spec.method).doc(doc(spec));
         match spec.shape {
             Shape::Stream => {

@@ -15,10 +15,11 @@ use std::time::{Duration, Instant};
 use mesh_core::{Error, ErrorCode, Result};
 
 use crate::platform::{self, End};
+use crate::serve::guard::Guard;
 use crate::serve::tail::Tail;
 
 /// How long a cancelled command may take to clean up, before it is killed.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// How long output is waited for when the command itself has ended.
 const REST: Duration = Duration::from_millis(100);
@@ -34,6 +35,7 @@ const PIECES: usize = 4;
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
+    guard: Guard,
     reaped: bool,
     /// When it was asked to end, and how.
     asked: Option<(Instant, End)>,
@@ -62,16 +64,17 @@ enum Event {
 }
 
 impl Running {
-    /// Starts the command and the two readers of its pipes.
+    /// Starts the command and the two readers of its pipes; `guard` knows of it while it runs.
     ///
     /// # Errors
     /// `bad_arguments` where the arguments do not fit a command line; else why there is no shell.
-    pub(crate) fn start(mut command: Command) -> Result<Self> {
+    pub(crate) fn start(mut command: Command, guard: Guard) -> Result<Self> {
         let child = command.spawn().map_err(not_started)?;
+        guard.add(&child);
         let (events, queue) = sync_channel(PIECES);
         let stderr = Arc::default();
         let (asked, reaped, stderr_ended) = (None, false, false);
-        let mut running = Self { child, reaped, asked, events, queue, stderr, stderr_ended };
+        let mut running = Self { child, guard, reaped, asked, events, queue, stderr, stderr_ended };
         running.read()?;
         Ok(running)
     }
@@ -166,9 +169,13 @@ impl Running {
     /// lives: the group's id is the command's, and not to be signalled once it is reaped.
     fn ended(&mut self) -> Result<Option<ExitStatus>> {
         let waits = self.asked.is_some() && !self.is_given_up();
-        if waits && platform::group_lives(&self.child) {
+        if waits && platform::group_lives(self.child.id()) {
             return Ok(None);
         }
+        if !platform::has_ended(&mut self.child)? {
+            return Ok(None);
+        }
+        self.guard.remove(&self.child);
         let status = self.child.try_wait()?;
         self.reaped = status.is_some();
         Ok(status)
@@ -202,6 +209,7 @@ impl Drop for Running {
         if !self.reaped {
             // Killed, the shell ends at once, so that the wait is short.
             let _ = platform::end_group(&mut self.child, End::Kill);
+            self.guard.remove(&self.child);
             let _ = self.child.wait();
         }
     }
@@ -248,7 +256,7 @@ mod tests {
         command.args(["-c", text]).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         platform::in_own_group(&mut command);
-        Running::start(command).unwrap()
+        Running::start(command, Guard::default()).unwrap()
     }
 
     /// Runs until the first output, then cancels; answers the time from there to the end.

@@ -11,6 +11,7 @@ use mesh_core::{Args, Context, Error, ErrorCode, Limits, Result, Sink, Value};
 use crate::args;
 use crate::argument;
 use crate::platform;
+use crate::serve::guard::Guard;
 use crate::serve::running::Running;
 
 /// A command behind a method.
@@ -20,15 +21,16 @@ pub(crate) struct Shell {
     command: String,
     hidden: Vec<String>,
     limit: usize,
+    guard: Guard,
 }
 
 impl Shell {
     /// `command` as a method of `app`.
-    pub(crate) fn new(app: &str, command: &str) -> Self {
+    pub(crate) fn new(app: &str, command: &str, guard: Guard) -> Self {
         let limit = Limits::default().message;
         // A command behaves the same whether the app was started by hand or launched.
         let hidden = args::variables();
-        Self { app: app.to_owned(), command: command.to_owned(), hidden, limit }
+        Self { app: app.to_owned(), command: command.to_owned(), hidden, limit, guard }
     }
 
     /// Runs the command; its standard output is the value.
@@ -71,7 +73,8 @@ impl Shell {
         args: &Args,
         each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let running = Running::start(self.prepared(args, context.call_path())?)?;
+        let running =
+            Running::start(self.prepared(args, context.call_path())?, self.guard.clone())?;
         let _guard = context.cancel_token().on_cancel(running.waker());
         let ended = running.watch(|| context.is_cancelled(), each)?;
         if context.is_cancelled() {
@@ -155,16 +158,24 @@ mod tests {
 
     #[test]
     fn a_null_character_is_a_bad_argument() {
-        let shell = Shell::new("greeter", "true");
+        let shell = Shell::new("greeter", "true", Guard::default());
         let command = shell.prepared(&Args::new().with("a\0b"), &[]).unwrap();
-        assert_eq!(Running::start(command).err().unwrap().code(), ErrorCode::BadArguments);
+        assert_eq!(
+            Running::start(command, Guard::default()).err().unwrap().code(),
+            ErrorCode::BadArguments
+        );
     }
 
     #[test]
     fn a_command_sees_its_name_and_arguments_and_fails_with_its_last_lines() {
-        let shell = Shell::new("greeter", "echo \"no $1 and $MESH_ARG_CUP for $0\" >&2; exit 3");
+        let shell = Shell::new(
+            "greeter",
+            "echo \"no $1 and $MESH_ARG_CUP for $0\" >&2; exit 3",
+            Guard::default(),
+        );
         let args = Args::new().with("tea").with_named("cup", Value::List(vec![1.into()]));
-        let running = Running::start(shell.prepared(&args, &[]).unwrap()).unwrap();
+        let running =
+            Running::start(shell.prepared(&args, &[]).unwrap(), Guard::default()).unwrap();
         let ended = running.watch(|| false, |_| Ok(())).unwrap();
         let error = failed(ended.status, &ended.stderr);
         let told = "the command exited with status 3: no tea and [1] for greeter";
