@@ -37,6 +37,11 @@ impl Output {
         self.terminal && self.form.is_none()
     }
 
+    /// Whether it is a terminal, which nothing may drive but what a person typed.
+    pub(crate) fn is_terminal(self) -> bool {
+        self.terminal
+    }
+
     /// The value of a call.
     pub(crate) fn value(self, value: &Value) -> io::Result<()> {
         let form = match self.form {
