@@ -71,6 +71,11 @@ impl Context {
         request
     }
 
+    /// What `--timeout` bounds a launch to; 0 is no bound.
+    pub(crate) fn bound(&self) -> Option<Duration> {
+        self.global.timeout.filter(|timeout| !timeout.is_zero())
+    }
+
     /// A question to a runtime method that only reads: it never launches and is short.
     pub(crate) fn ask(&self, client: &Client, app: &AppName, method: &str) -> Result<Value> {
         self.question(client, app, method).call()

@@ -17,7 +17,7 @@ pub(crate) fn run(context: &Context, app: &str) -> Result {
     }
     let client = context.launching_client()?;
     let launched = client
-        .launch(app.as_str())
+        .launch_within(app.as_str(), context.bound())
         .map_err(|error| near::improve(error, context, &client, &app, ""))?;
     let (pid, elapsed) = match launched {
         Launched::AlreadyRunning { pid } => (pid, None),

@@ -92,7 +92,7 @@ fn detach(context: &Context, app: &AppName, specs: &[Spec], entry: Entry) -> Res
 }
 
 fn start(context: &Context, client: &Client, app: &AppName, specs: &[Spec]) -> Result {
-    let launched = client.launch(app.as_str())?;
+    let launched = client.launch_within(app.as_str(), context.bound())?;
     let pid = match launched {
         Launched::AlreadyRunning { pid } => {
             return already_runs(context, client, app, specs, pid);

@@ -13,7 +13,7 @@ mod stream;
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -130,11 +130,24 @@ impl Client {
     /// # Blocking
     /// At most the entry's `ready_timeout`.
     pub fn launch(&self, app: &str) -> Result<Launched> {
+        self.launch_within(app, None)
+    }
+
+    /// As [`Self::launch`], and waits no longer than `bound`; the app goes on starting.
+    ///
+    /// # Errors
+    /// As [`Self::launch`], and `deadline`.
+    ///
+    /// # Blocking
+    /// At most the entry's `ready_timeout`, and at most `bound`.
+    pub fn launch_within(&self, app: &str, bound: Option<Duration>) -> Result<Launched> {
         self.0.engine.check_process()?;
         let name = AppName::parse(app)?;
         let task = current::get();
         let token = task.as_ref().map_or_else(CancelToken::new, |task| task.token.clone());
-        let until = task.as_ref().and_then(|task| task.deadline);
+        // A bound that no clock can hold is none.
+        let own = bound.and_then(|bound| Instant::now().checked_add(bound));
+        let until = own.into_iter().chain(task.as_ref().and_then(|task| task.deadline)).min();
         let path = self.0.path(task.as_ref());
         let wish = Wish { launch: true, until, path: &path, token: &token };
         self.0.peer(&name).launch(&self.0, &wish, &mut None)
