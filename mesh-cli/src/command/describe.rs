@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::context::Context;
 use crate::failure::{Result, app_name};
-use crate::near;
+use crate::{escape, near};
 
 /// What an app says of itself.
 #[derive(Debug)]
@@ -130,6 +130,7 @@ fn method_json(info: &MethodInfo) -> Json {
 
 fn people(app: &AppName, live: bool, description: &Description) -> String {
     let version = description.version.as_ref().map(|v| format!(" {v}")).unwrap_or_default();
+    let version = escape::line(&version);
     let state = if live { "running" } else { "off" };
     format!("{app}{version} ({state})\n{}", methods_text(&description.methods))
 }
@@ -144,7 +145,8 @@ fn signature(info: &MethodInfo) -> String {
         params.push("...".to_owned());
     }
     let stream = if info.shape == Shape::Stream { " -> stream" } else { "" };
-    format!("{}({}){stream}", info.name, params.join(", "))
+    // A name that goes on in the next line would look like a method of its own.
+    escape::line(&format!("{}({}){stream}", info.name, params.join(", "))).into_owned()
 }
 
 #[cfg(test)]
@@ -174,6 +176,16 @@ mod tests {
         info.open = true;
         info.doc = "Walks a folder.".to_owned();
         assert_eq!(of_method(&info), "deep_scan(folder, ...) -> stream\n      Walks a folder.\n");
+    }
+
+    #[test]
+    fn a_peers_names_stay_on_their_line() {
+        let mut info = MethodInfo::new("a\n  b", Shape::Value);
+        info.params = vec!["c\nd".to_owned()];
+        assert_eq!(of_method(&info), "a\\n  b(c\\nd)\n");
+        let description = Description { version: Some("1\n  x()".to_owned()), methods: Vec::new() };
+        let text = people(&AppName::parse("a").unwrap(), true, &description);
+        assert_eq!(text.lines().count(), 2, "{text}");
     }
 
     #[test]
