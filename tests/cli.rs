@@ -231,3 +231,33 @@ fn help_and_version_are_on_stdout() {
     }
     assert!(home.mesh(&["--version"]).exits(0).stdout.starts_with("mesh "));
 }
+
+#[test]
+fn a_variable_yields_to_what_is_typed_and_an_empty_one_is_unset() {
+    let home = Home::new();
+    let _app = home.app("one", &[]);
+    let mut call = home.mesh_command(&["call", "one", "add", "1", "2"]);
+    Proc::spawn(call.env("MESH_ARGS", "[5,6]")).wait().exits(0).prints("3\n");
+    let mut call = home.mesh_command(&["call", "one", "add"]);
+    Proc::spawn(call.env("MESH_ARGS", "[5,6]")).wait().exits(0).prints("11\n");
+    let mut call = home.mesh_command(&["call", "one", "add", "1", "2"]);
+    for name in ["MESH_OUTPUT", "MESH_TIMEOUT", "MESH_ARGS", "MESH_COLOR", "MESH_VERBOSE"] {
+        call.env(name, "");
+    }
+    Proc::spawn(&mut call).wait().exits(0).prints("3\n");
+    home.mesh(&["call", "one", "add", "1", "2", "--args", "[5,6]"]).exits(2);
+}
+
+#[test]
+fn a_timeout_bounds_a_launch_and_is_refused_where_it_bounds_nothing() {
+    let home = Home::new();
+    home.put("slow", vec!["/bin/sleep".to_owned(), "1000".to_owned()]);
+    let began = std::time::Instant::now();
+    home.mesh(&["launch", "slow", "--timeout", "300ms"]).exits(124).says("still starting");
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    for line in [&["stop", "slow"][..], &["logs", "slow", "-f"]] {
+        home.mesh(&[line, &["--timeout", "1s"]].concat()).exits(2).says("--timeout");
+    }
+    let mut stop = home.mesh_command(&["stop", "slow"]);
+    Proc::spawn(stop.env("MESH_TIMEOUT", "1s")).wait().exits(0);
+}

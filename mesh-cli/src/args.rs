@@ -1,16 +1,15 @@
-//! What was typed: commands and flags, parsed and nothing more.
+//! What can be typed: commands and flags, as definitions and nothing more.
 //!
-//! No effects here. Every flag has a variable whose name begins with `MESH_`; a flag wins over
+//! How they are read is `parser`'s business. Every flag has a variable whose name begins with `MESH_`; a flag wins over
 //! its variable. Names of apps stay text until a command checks them, so that a bad one is told
 //! with the name that would do.
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use clap::builder::FalseyValueParser;
-use clap::{ArgAction, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
 
 use crate::duration;
 
@@ -189,6 +188,31 @@ pub(crate) enum Command {
     ServeGuard,
 }
 
+impl Command {
+    /// Whether `--timeout` has something to bound.
+    pub(crate) fn can_be_bounded(&self) -> bool {
+        match self {
+            Self::Call(_)
+            | Self::Stream(_)
+            | Self::Tasks { .. }
+            | Self::Cancel { .. }
+            | Self::Ps
+            | Self::Ping { .. }
+            | Self::Describe { .. }
+            | Self::Launch { .. }
+            | Self::Serve(_) => true,
+            Self::Registry(command) => {
+                matches!(command, RegistryCommand::List | RegistryCommand::Show { .. })
+            }
+            Self::Stop { .. }
+            | Self::Logs { .. }
+            | Self::Tour
+            | Self::TourApp
+            | Self::ServeGuard => false,
+        }
+    }
+}
+
 const SERVE: &str = "\
 A COMMAND runs as `sh -c COMMAND NAME ARG...`: $1 and so on are the positional arguments, a named
 one is $MESH_ARG_KEY. Its standard output is the value, each line of a stream command an item. A
@@ -206,7 +230,6 @@ pub(crate) struct Invocation {
     pub(crate) arguments: Vec<String>,
     /// All arguments at once, as a JSON array or object; @FILE reads it, - is standard input
     #[arg(long, env = "MESH_ARGS", hide_env = true, value_name = "JSON")]
-    #[arg(conflicts_with = "arguments")]
     pub(crate) args: Option<String>,
 }
 
@@ -283,36 +306,14 @@ pub(crate) struct Serve {
     pub(crate) detach: bool,
 }
 
-/// Parses the command line and the variables.
-///
-/// # Errors
-/// What clap says: bad usage, and also the texts of `--help` and `--version`.
-pub(crate) fn parse() -> Result<Cli, clap::Error> {
-    parse_from(std::env::args_os())
-}
-
-fn parse_from(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
-    Cli::try_parse_from(args)
-}
-
-/// The variables of all flags. A command that an app runs must not inherit them: it would behave
-/// otherwise than when the app is launched.
-pub(crate) fn variables() -> Vec<String> {
-    fn collect(command: &clap::Command, found: &mut Vec<String>) {
-        let names = command.get_arguments().filter_map(clap::Arg::get_env);
-        found.extend(names.map(|name| name.to_string_lossy().into_owned()));
-        command.get_subcommands().for_each(|below| collect(below, found));
-    }
-    let mut found = Vec::new();
-    collect(&Cli::command(), &mut found);
-    found.sort();
-    found.dedup();
-    found
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    use clap::CommandFactory;
+
     use super::*;
+    use crate::parser::{parse_from, variables};
 
     fn typed(line: &[&str]) -> Result<Cli, clap::Error> {
         parse_from(std::iter::once("mesh").chain(line.iter().copied()).map(OsString::from))
@@ -389,12 +390,6 @@ mod tests {
         let (arguments, global) = arguments(&["call", "calc", "add", "--", "-o", "json"]);
         assert_eq!(arguments, ["-o", "json"]);
         assert_eq!(global.output, None);
-    }
-
-    #[test]
-    fn all_arguments_at_once_exclude_single_ones() {
-        assert!(typed(&["call", "a", "m", "--args", "[1]"]).is_ok());
-        assert!(typed(&["call", "a", "m", "1", "--args", "[1]"]).is_err());
     }
 
     #[test]

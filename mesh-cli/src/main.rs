@@ -1,8 +1,8 @@
 //! `mesh`, the command: does from a shell what a linked app does in code.
 //!
-//! A user of mesh-core's public face and of nothing else. `args` says what was typed and has no
-//! effects; `command` does it; `output` alone writes to standard output and `message` alone to
-//! standard error; `exit_code` names every code that a script may rely on.
+//! A user of mesh-core's public face and of nothing else. `args` says what can be typed, `parser`
+//! reads what was; `command` does it; `output` alone writes to standard output and `message`
+//! alone to standard error; `exit_code` names every code that a script may rely on.
 
 mod args;
 mod argument;
@@ -15,6 +15,7 @@ mod failure;
 mod message;
 mod near;
 mod output;
+mod parser;
 mod platform;
 mod progress;
 mod serve;
@@ -27,7 +28,7 @@ use context::Context;
 use message::Message;
 
 fn main() -> ExitCode {
-    let cli = match args::parse() {
+    let cli = match parser::parse() {
         Ok(cli) => cli,
         Err(error) => return ExitCode::from(message::of_parser(&error)),
     };

@@ -8,8 +8,8 @@ use std::process::{Command, ExitStatus, Stdio};
 
 use mesh_core::{Args, Context, Error, ErrorCode, Limits, Result, Sink, Value};
 
-use crate::args;
 use crate::argument;
+use crate::parser;
 use crate::platform;
 use crate::serve::guard::Guard;
 use crate::serve::running::Running;
@@ -29,7 +29,7 @@ impl Shell {
     pub(crate) fn new(app: &str, command: &str, guard: Guard) -> Self {
         let limit = Limits::default().message;
         // A command behaves the same whether the app was started by hand or launched.
-        let hidden = args::variables();
+        let hidden = parser::variables();
         Self { app: app.to_owned(), command: command.to_owned(), hidden, limit, guard }
     }
 

@@ -13,7 +13,7 @@ use mesh_core::LaunchEvent;
 use mesh_core::{Client, Error, ErrorCode, Home, Result};
 use tempfile::TempDir;
 
-use crate::args;
+use crate::parser;
 use crate::platform::this_program;
 
 /// How long a program of the tour may take to say what is waited for.
@@ -47,7 +47,7 @@ impl Stage {
     fn mesh(&self, arguments: &[&str]) -> Result<Command> {
         let program = this_program()?;
         let mut command = Command::new(program);
-        args::variables().iter().for_each(|name| {
+        parser::variables().iter().for_each(|name| {
             command.env_remove(name);
         });
         // Where the tour was started may be a shared folder, in which nothing is launched.
