@@ -6,6 +6,8 @@
 //! what they are. The same rule reads the output of a served command, except that there what
 //! does not parse is text ([`lenient`]). `docs/cli.md` has the table.
 
+use std::collections::HashSet;
+
 use mesh_core::{Args, Value, json};
 
 use crate::escape;
@@ -154,7 +156,37 @@ fn strict(text: &str) -> Result<Value, BadArgument> {
             "the number {large} does not fit in 64 bits: write it as a text, in quotes"
         )));
     }
+    if let Some(key) = given_twice(text) {
+        return Err(BadArgument::new(format!("the key {key} is given twice")));
+    }
     json::from_json(&parsed).map_err(|error| BadArgument::new(error.message()))
+}
+
+/// The first key in valid JSON that its object has already: a parser would silently drop one.
+fn given_twice(json: &str) -> Option<&str> {
+    let (mut rest, mut objects) = (json, Vec::new());
+    while let Some(at) = rest.find(['"', '{', '}']) {
+        rest = &rest[at..];
+        match rest.as_bytes()[0] {
+            b'{' => objects.push(HashSet::new()),
+            b'}' => drop(objects.pop()),
+            _ => {
+                let after = after_string(rest);
+                let string = &rest[..rest.len() - after.len()];
+                rest = after;
+                // In valid JSON only a key has a colon behind it.
+                if after.trim_start().starts_with(':')
+                    && let Some(keys) = objects.last_mut()
+                    && !keys.insert(serde_json::from_str::<String>(string).ok())
+                {
+                    return Some(string);
+                }
+                continue;
+            }
+        }
+        rest = &rest[1..];
+    }
+    None
 }
 
 /// The first whole number in valid JSON that a parser would silently round.
@@ -364,6 +396,15 @@ mod tests {
     #[test]
     fn a_name_given_twice_is_refused() {
         assert!(all(&["a=1".to_owned(), "a:=2".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn a_key_that_is_given_twice_is_no_json() {
+        for typed in [r#"{"a":1,"a":2}"#, r#"[{"b":{"a": 1, "\u0061" : 2}}]"#] {
+            assert!(at_once(typed).unwrap_err().reason.contains("twice"), "{typed}");
+        }
+        let fine = r#"{"a":{"a":"a:\"a\":"},"b":[{"a":1},{"a":"a"}],"c":["a","a"]}"#;
+        assert_eq!(at_once(fine).unwrap().named.len(), 3);
     }
 
     #[test]
