@@ -157,7 +157,7 @@ impl Registry {
     /// The error of an app that is not registered, with the nearest name that is.
     #[must_use]
     pub fn unknown(&self, name: &AppName) -> Error {
-        let error = Error::new(ErrorCode::NoSuchApp, format!("no app \"{name}\" is registered"));
+        let error = Error::new(ErrorCode::NoSuchApp, format!("no app {name} is registered"));
         let entries = self.store.load().map(|l| l.document.entries().0).unwrap_or_default();
         match nearest(name.as_str(), entries.keys().map(AppName::as_str)) {
             Some(near) => error.hint(format!("Is it {near:?}? `mesh registry list` shows all.")),
