@@ -6,7 +6,7 @@
 
 use std::process::{Command, ExitStatus, Stdio};
 
-use mesh_core::{Args, Context, Error, ErrorCode, Limits, Result, Sink, Value};
+use mesh_core::{Args, Context, Error, ErrorCode, Limits, Result, Shape, Sink, Value};
 
 use crate::argument;
 use crate::parser;
@@ -38,7 +38,7 @@ impl Shell {
         let mut printed = Vec::new();
         self.run(context, args, |piece| {
             printed.extend_from_slice(piece);
-            self.within_limit(printed.len())
+            self.within_limit(printed.len(), Shape::Value)
         })?;
         if printed.last() == Some(&b'\n') {
             printed.pop();
@@ -53,18 +53,27 @@ impl Shell {
             for line in whole_lines(&mut rest, piece) {
                 sink.send(&argument::lenient(line))?;
             }
-            self.within_limit(rest.len())
+            self.within_limit(rest.len(), Shape::Stream)
         })?;
         if rest.is_empty() { Ok(()) } else { sink.send(&argument::lenient(rest)) }
     }
 
-    fn within_limit(&self, printed: usize) -> Result<()> {
+    fn within_limit(&self, printed: usize, shape: Shape) -> Result<()> {
         if printed <= self.limit {
             return Ok(());
         }
         let mib = self.limit >> 20;
-        Err(Error::new(ErrorCode::TooLarge, format!("the command printed more than {mib} MiB"))
-            .hint("Let it print less, or serve it with --stream, where each line is an item."))
+        let (what, advice) = match shape {
+            Shape::Stream => (
+                format!("a line that the command printed is longer than {mib} MiB"),
+                "Let it print shorter lines, or write a file and print its name.",
+            ),
+            _ => (
+                format!("the command printed more than {mib} MiB"),
+                "Let it print less, or serve it with --stream, where each line is an item.",
+            ),
+        };
+        Err(Error::new(ErrorCode::TooLarge, what).hint(advice))
     }
 
     fn run(
@@ -181,6 +190,16 @@ mod tests {
         let told = "the command exited with status 3: no tea and [1] for greeter";
         assert_eq!(error.message(), told);
         assert_eq!(error.data().and_then(|data| data.get("status")), Some(&Value::from(3)));
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_is_not_told_to_be_streamed() {
+        let shell = Shell::new("greeter", "true", Guard::default());
+        let error = |shape| shell.within_limit(shell.limit + 1, shape).unwrap_err();
+        assert!(error(Shape::Value).next_step().unwrap().contains("--stream"));
+        assert!(!error(Shape::Stream).next_step().unwrap().contains("--stream"));
+        assert!(error(Shape::Stream).message().starts_with("a line"));
+        assert!(shell.within_limit(shell.limit, Shape::Stream).is_ok());
     }
 
     #[test]
