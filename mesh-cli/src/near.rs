@@ -21,6 +21,10 @@ pub(crate) fn improve(
             no_such_method(error, &methods(context, client, app), app.as_str(), method)
         }
         ErrorCode::IsStream => error.hint(format!("Use `mesh stream {app} {method}`.")),
+        // The runtime names a setting of programs; a shell has none.
+        ErrorCode::TooLarge if error.next_step().is_some_and(|step| step.contains("Limits::")) => {
+            error.hint("Have the app stream it, or write a file and answer with its name.")
+        }
         ErrorCode::NotRunning if error.next_step().is_none() => {
             error.hint(format!("`mesh launch {app}` starts it."))
         }
