@@ -261,3 +261,22 @@ fn a_timeout_bounds_a_launch_and_is_refused_where_it_bounds_nothing() {
     let mut stop = home.mesh_command(&["stop", "slow"]);
     Proc::spawn(stop.env("MESH_TIMEOUT", "1s")).wait().exits(0);
 }
+
+#[test]
+fn an_answer_that_is_too_large_is_told_with_what_a_shell_can_do() {
+    let home = Home::new();
+    let large = "large=head -c 16777216 /dev/zero | tr '\\0' x";
+    home.mesh(&["serve", "-d", "shell", "--method", large]).exits(0);
+    let call = home.mesh(&["call", "shell", "large"]).exits(1).prints("").says("16 MiB");
+    assert!(!call.stderr.contains("Limits::") && call.stderr.contains("file"), "{call}");
+}
+
+#[test]
+fn output_that_cannot_be_written_is_not_the_methods_error() {
+    let home = Home::new();
+    let _app = home.app("one", &[]);
+    let mut shell = home.command("sh");
+    let mesh = crate::support::program("mesh");
+    shell.arg("-c").arg(format!("'{}' call one add 1 2 >/dev/full", mesh.display()));
+    Proc::spawn(&mut shell).wait().exits(5).says("standard output").says("room");
+}

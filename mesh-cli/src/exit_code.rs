@@ -12,7 +12,7 @@ pub(crate) const USAGE: u8 = 2;
 pub(crate) const NO_SUCH_APP: u8 = 3;
 /// No such method, or bad arguments.
 pub(crate) const BAD_CALL: u8 = 4;
-/// Could not launch or connect, or the connection was lost.
+/// Could not launch or connect, the connection was lost, or the answer could not be printed.
 pub(crate) const UNREACHABLE: u8 = 5;
 /// Refused for safety.
 pub(crate) const REFUSED: u8 = 6;

@@ -37,14 +37,16 @@ impl From<Error> for Failure {
 }
 
 /// The result of writing to standard output. A reader that has seen enough (`| head`) is no
-/// failure: the command ends quietly and well.
+/// failure: the command ends quietly and well. Any other is not the method's either, which has
+/// answered.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         if error.kind() == io::ErrorKind::BrokenPipe {
             return Self::silent(exit_code::OK);
         }
-        let told = Error::new(ErrorCode::Internal, "cannot write to standard output");
-        Self { code: exit_code::ANSWERED, error: Some(told.source(error)) }
+        let told = Error::new(ErrorCode::Internal, "cannot write to standard output")
+            .hint("Look at the room on its disk.");
+        Self { code: exit_code::UNREACHABLE, error: Some(told.source(error)) }
     }
 }
 
@@ -70,7 +72,7 @@ mod tests {
         let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
         assert_eq!((failure.code, failure.error.is_none()), (exit_code::OK, true));
         let failure = Failure::from(io::Error::from(io::ErrorKind::StorageFull));
-        assert_eq!((failure.code, failure.error.is_some()), (exit_code::ANSWERED, true));
+        assert_eq!((failure.code, failure.error.is_some()), (exit_code::UNREACHABLE, true));
     }
 
     #[test]
