@@ -1,8 +1,8 @@
 //! What can be typed: commands and flags, as definitions and nothing more.
 //!
-//! How they are read is `parser`'s business. Every flag has a variable whose name begins with `MESH_`; a flag wins over
-//! its variable. Names of apps stay text until a command checks them, so that a bad one is told
-//! with the name that would do.
+//! How they are read is `parser`'s business. Every flag has a variable whose name begins with
+//! `MESH_`; a flag wins over its variable. Names of apps stay text until a command checks them, so
+//! that a bad one is told with the name that would do.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;
