@@ -43,7 +43,7 @@ pub(crate) fn run(context: &Context, typed: &Serve) -> Result {
     match builder.try_claim()? {
         Claim::Primary(app) => serve_until_stopped(context, app, &specs, turn),
         Claim::Secondary(running) => {
-            already_runs(context, &context.client()?, &app, &specs, running.pid)
+            already_runs(context, &context.client()?, &app, &specs, Some(running.pid))
         }
         _ => Err(Error::new(ErrorCode::Internal, format!("no claim on {app}")).into()),
     }
@@ -80,7 +80,7 @@ fn detach(context: &Context, app: &AppName, specs: &[Spec], entry: Entry) -> Res
     let before = client.registry().entry(app)?;
     if client.live()?.contains(app) {
         let pid = platform::owner(&client.home().socket_path(app));
-        return already_runs(context, &client, app, specs, pid.unwrap_or(0));
+        return already_runs(context, &client, app, specs, pid);
     }
     // An entry that says the same knows the methods as well.
     if before.as_ref().is_some_and(|before| is_same(before, &entry)) {
@@ -95,12 +95,12 @@ fn start(context: &Context, client: &Client, app: &AppName, specs: &[Spec]) -> R
     let launched = client.launch_within(app.as_str(), context.bound())?;
     let pid = match launched {
         Launched::AlreadyRunning { pid } => {
-            return already_runs(context, client, app, specs, pid);
+            return already_runs(context, client, app, specs, Some(pid));
         }
         Launched::Started { pid, elapsed } => {
             // A start by a call, under the entry of before, may have won the name.
             if let Ok(described) = describe::ask(context, client, app) {
-                check_commands(app, specs, &described.methods, pid)?;
+                check_commands(app, specs, &described.methods, Some(pid))?;
             }
             let millis = elapsed.as_millis();
             context.message.notice(&format!("{app} is ready after {millis} ms (pid {pid})"));
@@ -145,11 +145,11 @@ fn already_runs(
     client: &Client,
     app: &AppName,
     specs: &[Spec],
-    pid: u32,
+    pid: Option<u32>,
 ) -> Result {
     let described = describe::ask(context, client, app).map_err(|error| match error.code() {
         ErrorCode::Deadline | ErrorCode::NotResponding | ErrorCode::ConnectFailed => {
-            let told = format!("{app} is running, not responding, pid {pid}");
+            let told = format!("{app} is running, not responding{}", process(pid));
             Error::new(ErrorCode::NotResponding, told)
                 .hint(format!("If it does not recover, `mesh stop {app}` ends it."))
         }
@@ -157,19 +157,28 @@ fn already_runs(
     })?;
     check_commands(app, specs, &described.methods, pid)?;
     let advice = format!("`mesh stop {app}` first, to replace it.");
-    context.message.notice(&format!("{app} already runs (pid {pid}); {advice}"));
+    context.message.notice(&format!("{app} already runs{}; {advice}", process(pid)));
     Ok(())
 }
 
 /// Whether what runs is what was asked for. The app is asked, not the registry: that may have
 /// been written for another start.
-fn check_commands(app: &AppName, specs: &[Spec], methods: &[MethodInfo], pid: u32) -> Result {
+fn check_commands(
+    app: &AppName,
+    specs: &[Spec],
+    methods: &[MethodInfo],
+    pid: Option<u32>,
+) -> Result {
     if serve::is_made_of(methods, specs) {
         return Ok(());
     }
-    let told = format!("{app} already runs (pid {pid}), and not with these commands");
+    let told = format!("{app} already runs{}, and not with these commands", process(pid));
     let advice = format!("`mesh stop {app}` first, to replace it.");
     Err(Error::new(ErrorCode::AlreadyRunning, told).hint(advice).into())
+}
+
+fn process(pid: Option<u32>) -> String {
+    pid.map(|pid| format!(" (pid {pid})")).unwrap_or_default()
 }
 
 /// The command line that launches this app again: absolute, and without `-d`.
