@@ -280,3 +280,27 @@ fn output_that_cannot_be_written_is_not_the_methods_error() {
     shell.arg("-c").arg(format!("'{}' call one add 1 2 >/dev/full", mesh.display()));
     Proc::spawn(&mut shell).wait().exits(5).says("standard output").says("room");
 }
+
+#[test]
+fn what_a_launch_would_refuse_is_not_added() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = Home::new();
+    let shared = home.beside("shared");
+    std::fs::create_dir(&shared).unwrap();
+    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let program = shared.join("program");
+    std::fs::write(&program, "#!/bin/sh\n").unwrap();
+    let plain = home.beside("plain");
+    std::fs::write(&plain, "#!/bin/sh\n").unwrap();
+    let (shared, program) = (shared.to_str().unwrap(), program.to_str().unwrap());
+    let (folder, plain) = (home.path(), plain.to_str().unwrap());
+    let add = |cwd: &str, program: &str| {
+        home.mesh(&["registry", "add", "one", "--cwd", cwd, "--", program])
+    };
+    let safe = folder.to_str().unwrap();
+    add(shared, "/bin/true").exits(6).says("cwd").says(shared);
+    add(safe, program).exits(6).says(shared);
+    add(safe, plain).exits(6).says("executed");
+    add(safe, shared).exits(3).says("is a directory");
+    home.mesh(&["registry", "show", "one"]).exits(3);
+}

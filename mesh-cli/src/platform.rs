@@ -93,18 +93,6 @@ pub(crate) fn group_lives(_group: u32) -> bool {
     false
 }
 
-/// Whether everybody can make files in this directory.
-#[cfg(unix)]
-pub(crate) fn is_shared(directory: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    directory.metadata().is_ok_and(|about| about.permissions().mode() & 0o002 != 0)
-}
-
-#[cfg(not(unix))]
-pub(crate) fn is_shared(_directory: &Path) -> bool {
-    false
-}
-
 /// Whether both are the same file, under whatever names.
 #[cfg(unix)]
 pub(crate) fn same_file(a: &Metadata, b: &Metadata) -> bool {

@@ -5,8 +5,6 @@
 //! the same command line says who runs and is content; one with other methods is an error,
 //! because what was asked for is not what runs.
 
-use std::path::Path;
-
 use mesh_core::{
     App, AppName, Claim, Client, Entry, Error, ErrorCode, Home, Kind, Launched, MethodInfo,
     Registry,
@@ -30,9 +28,10 @@ pub(crate) fn run(context: &Context, typed: &Serve) -> Result {
     let cwd = std::env::current_dir().map_err(|error| {
         Error::new(ErrorCode::LaunchFailed, "the working directory is gone").source(error)
     })?;
-    check_shared(&cwd)?;
+    let entry = Entry::new(Kind::Binary, command.clone(), cwd.clone())?;
+    // What a launch would refuse is better told now than at the next call.
+    entry.check_launch()?;
     if typed.detach {
-        let entry = Entry::new(Kind::Binary, command, cwd)?;
         return detach(context, &app, &specs, entry);
     }
     // Whoever launches it has the turn, or needs none.
@@ -47,18 +46,6 @@ pub(crate) fn run(context: &Context, typed: &Serve) -> Result {
         }
         _ => Err(Error::new(ErrorCode::Internal, format!("no claim on {app}")).into()),
     }
-}
-
-/// A launch in a directory that everybody can write to is refused, and the entry would hold it:
-/// better told now than at the next call.
-fn check_shared(cwd: &Path) -> Result {
-    if !platform::is_shared(cwd) {
-        return Ok(());
-    }
-    let told = format!("nothing is served in {}: everybody can write to it", cwd.display());
-    Err(Error::new(ErrorCode::Refused, told)
-        .hint("The app's next launch would be refused there. Use a directory of your own.")
-        .into())
 }
 
 fn serve_until_stopped(context: &Context, app: App, specs: &[Spec], turn: Option<Turn>) -> Result {

@@ -35,6 +35,8 @@ pub(crate) fn run(context: &Context, client: &Client, add: &Add) -> Result {
         let (key, value) = variable(pair)?;
         entry.env.insert(key, value);
     }
+    // What every launch would refuse is told to whoever can still mend it.
+    entry.check_launch()?;
     let before = client.registry().entry(&app)?;
     if let Some(before) = &before
         && before.command == entry.command
