@@ -38,6 +38,37 @@ fn a_crashed_app_is_launched_again_by_the_next_call() {
 }
 
 #[test]
+fn a_crashed_app_is_launched_again_for_every_thread_that_calls() {
+    let home = Home::new();
+    home.registered("one", &[]);
+    let client = home.client();
+    for _ in 0..3 {
+        client.call::<u32>("one", "pid", ()).unwrap();
+        thread::scope(|scope| {
+            let calls: Vec<_> = (0..8)
+                .map(|_| {
+                    let slow = client.request("one", "block").args((60_000u64,)).timeout(SOON);
+                    scope.spawn(|| {
+                        let lost = slow.call::<Value>();
+                        (lost, client.call::<u32>("one", "pid", ()))
+                    })
+                })
+                .collect();
+            eventually(SOON, "all of them are at work", || {
+                let tasks: Value = client.call("one", "mesh.tasks", ()).ok()?;
+                matches!(tasks, Value::List(tasks) if tasks.len() == 8).then_some(())
+            });
+            home.kill_app("one");
+            for call in calls {
+                let (lost, next) = call.join().unwrap();
+                assert_eq!(code(lost), ErrorCode::ConnectionLost);
+                next.unwrap();
+            }
+        });
+    }
+}
+
+#[test]
 fn fifty_callers_of_an_app_that_is_off_make_one_launch_and_fifty_answers() {
     let _heavy = heavy();
     let home = Home::new();

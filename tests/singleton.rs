@@ -139,11 +139,19 @@ fn names_with_every_allowed_character_live_side_by_side() {
 fn a_deleted_socket_is_bound_again() {
     let home = Home::new();
     let owner = home.app("one", &["--unregistered"]);
-    fs::remove_file(home.core().socket_path(&app_name("one"))).unwrap();
-    eventually(Duration::from_secs(10), "the owner is reached again", || {
-        let pid = home.client().request("one", "pid").no_launch().call::<u32>().ok()?;
-        (pid == owner.pid()).then_some(())
-    });
+    for path in [home.core().socket_path(&app_name("one")), home.core().lock_path(&app_name("one"))]
+    {
+        for _ in 0..2 {
+            fs::remove_file(&path).unwrap();
+            eventually(Duration::from_secs(10), "what was deleted is back", || {
+                path.exists().then_some(())
+            });
+            eventually(Duration::from_secs(10), "the owner is reached again", || {
+                let pid = home.client().request("one", "pid").no_launch().call::<u32>().ok()?;
+                (pid == owner.pid()).then_some(())
+            });
+        }
+    }
 }
 
 #[test]

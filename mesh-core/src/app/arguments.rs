@@ -213,7 +213,13 @@ impl Argument<'_> {
     /// What is wrong with it, for the one who gave it: the codec speaks of its own codes.
     fn about(&self, asked: &str, error: &impl fmt::Display) -> Failure {
         let error = error.to_string();
-        let text = match (error.starts_with("wrong msgpack marker"), wanted(asked), self.kind()) {
+        let scalar = !matches!(wanted(asked), None | Some("a list" | "a map"));
+        let misfit = error.starts_with("wrong msgpack marker")
+            || (scalar && error.starts_with("invalid type"));
+        let text = match (misfit, wanted(asked), self.kind()) {
+            _ if scalar && error.starts_with("invalid value") => {
+                format!("argument `{}` is out of range: {error}", self.name)
+            }
             (true, Some(wanted), Some(kind)) => {
                 format!("argument `{}` is {kind}, expected {wanted}", self.name)
             }

@@ -79,7 +79,7 @@ impl Exposed {
         match self.serial.clone() {
             None => self.run(&app, runner, request, None),
             Some(serial) => {
-                let of = runner.clone();
+                let of = (runner.clone(), Arc::clone(&request.task));
                 Serial::enter(&serial, of, move |turn| {
                     self.run(&app, runner, request, Some(turn));
                 });

@@ -37,9 +37,9 @@ use crate::error::{Error, ErrorCode, Result};
 use crate::launch::forget_call_path;
 use crate::name::AppName;
 use crate::registry::Registry;
-use crate::runtime::Engine;
 use crate::runtime::service::{Service, Work};
 use crate::runtime::task::Request;
+use crate::runtime::{Engine, thread};
 use crate::sys::home::Home;
 use crate::sys::spawn::{ReadySignal, take_ready_signal};
 use crate::wire::manifest::Shape;
@@ -281,11 +281,26 @@ impl State {
         let state = Arc::downgrade(self);
         let act = move || {
             if let Some(state) = state.upgrade() {
-                state.restore();
+                state.look();
             }
         };
         if let Err(error) = self.engine.watch(&self.home.run_dir(), act) {
             log::info!(target: "mesh::app", "{} is not guarded: {error}", self.name);
+        }
+    }
+
+    /// Something was deleted. What has to come back does so on a thread of its own: it may wait for
+    /// a newcomer that looks at us, and must not keep us from answering it.
+    fn look(self: &Arc<Self>) {
+        let missing = |owned: &Owned| !owned.is_whole(&self.home, &self.name);
+        if !self.address.try_lock().is_some_and(|owned| owned.as_ref().is_some_and(missing)) {
+            return;
+        }
+        let state = Arc::clone(self);
+        let restored =
+            thread::spawn(format!("mesh-restore-{}", self.name), move || state.restore());
+        if let Err(error) = restored {
+            log::error!(target: "mesh::app", "{} is unreachable: {error}", self.name);
         }
     }
 

@@ -55,13 +55,13 @@ impl Producer {
             Pause::Over(result) => self.exchange.finish(result.map(|()| Vec::new())),
             Pause::Others => {
                 let runner = self.runner.clone();
-                runner.resume(Box::new(move || self.run()));
+                let task = Arc::clone(&self.task);
+                runner.resume(Box::new(move || self.run()), &task);
             }
             Pause::Reader => {
                 let connection = Arc::clone(self.exchange.connection());
-                let id = self.task.exchange;
-                let runner = self.runner.clone();
-                connection.park(id, runner.parked(Box::new(move || self.run())));
+                let (task, runner) = (Arc::clone(&self.task), self.runner.clone());
+                connection.park(&task, runner.parked(Box::new(move || self.run())));
             }
         }
     }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::runtime::Engine;
 use crate::runtime::pool::Job;
 use crate::runtime::service::Work;
+use crate::runtime::task::Task;
 
 /// Runs jobs where it likes: on the main loop of a GUI, say.
 pub(super) type Executor = Arc<dyn Fn(Job) + Send + Sync>;
@@ -31,13 +32,13 @@ impl Runner {
     }
 
     /// The rest of a job goes on; `false` when it came too late and was dropped.
-    pub(super) fn resume(&self, job: Job) -> bool {
+    pub(super) fn resume(&self, job: Job, task: &Task) -> bool {
         match &self.executor {
             Some(executor) => {
                 hand(executor, job);
                 true
             }
-            None => self.engine.resume(job),
+            None => self.engine.resume(job, self.engine.is_circle(task)),
         }
     }
 

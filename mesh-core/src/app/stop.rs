@@ -68,6 +68,10 @@ pub(super) fn asked(state: &Arc<State>, request: Request) {
 
 /// Stops the app, once; answers at once.
 pub(super) fn begin(state: &Arc<State>) {
+    if state.engine.check_process().is_err() {
+        // A fork's copy of the handle: the app is its parent's.
+        return;
+    }
     if std::mem::replace(&mut state.end.state.lock().begun, true) {
         return;
     }

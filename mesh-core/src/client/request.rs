@@ -123,7 +123,8 @@ impl Request {
             match outcome {
                 Outcome::Value(body) => return Ok(body),
                 Outcome::Unstarted(error) if is_leaving(&error) && tries > 0 => {
-                    self.wait_for_its_end(&begun.connection, until);
+                    let (token, _links) = self.interest(current::get().as_ref());
+                    self.wait_for_its_end(&begun.connection, until, &token);
                 }
                 other => return Err(self.failure(other, &begun.connection)),
             }
@@ -189,7 +190,7 @@ impl Request {
                 }
                 Err(error) if is_leaving(&error) && tries > 1 => {
                     tries -= 1;
-                    self.wait_for_its_end(&connection, until);
+                    self.wait_for_its_end(&connection, until, &token);
                 }
                 Err(error) => return Err(error),
             }
@@ -235,11 +236,16 @@ impl Request {
 
     /// An app that is leaving holds its name until it closes the connection: only then another
     /// instance can answer.
-    fn wait_for_its_end(&self, connection: &Connection, until: Option<Instant>) {
+    fn wait_for_its_end(
+        &self,
+        connection: &Connection,
+        until: Option<Instant>,
+        token: &CancelToken,
+    ) {
         let most = Instant::now() + LEAVE_WAIT;
         let until = until.map_or(most, |until| until.min(most));
         let _place = current::block();
-        while !self.token.is_cancelled() && Instant::now() < until {
+        while !token.is_cancelled() && Instant::now() < until {
             let turn = until.min(Instant::now() + CANCEL_TURN);
             if connection.watch(turn, |machine| machine.is_closed()) {
                 return;
@@ -260,6 +266,12 @@ impl Request {
                 let text = format!("{} (pid {pid}) is still not ready", self.app);
                 Error::new(ErrorCode::NotResponding, text)
                     .hint(format!("See `mesh logs {}`; `mesh stop {0}` ends it.", self.app))
+            }
+            Outcome::Expired if connection.hello().is_none() => {
+                let pid = connection.peer().pid;
+                let text = format!("{} is running, not responding, pid {pid}", self.app);
+                Error::new(ErrorCode::Deadline, text)
+                    .hint(format!("If it does not recover, `mesh stop {}` ends it.", self.app))
             }
             Outcome::Expired => {
                 let text = match self.timeout {

@@ -217,6 +217,8 @@ impl Ledger {
     pub(crate) fn record_ready(&mut self, child: &ProcessId) {
         if self.is_about(child) {
             self.start = None;
+            // What went wrong before is mended.
+            self.failure = None;
         }
     }
 

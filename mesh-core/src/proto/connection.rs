@@ -224,7 +224,9 @@ impl Connection {
         exchange.ending = true;
         let cancelled = exchange.cancelled.map(ended_early);
         let large = result.as_ref().map_or(0, Vec::len);
-        let full = large > LARGE_CALL && self.unsent + large > self.config.assembly;
+        // One answer may always wait, however large it is.
+        let waiting = self.unsent > 0 && large > LARGE_CALL;
+        let full = waiting && self.unsent + large > self.config.assembly;
         let overflow = full.then(|| {
             let text = format!("{} bytes of answers wait for this reader already", self.unsent);
             Error::new(ErrorCode::Busy, text)
@@ -404,7 +406,9 @@ impl Connection {
                     self.events.push_back(Event::Cancelled { id, code });
                 }
             } else if !exchange.silenced {
-                let whole = exchange.sent_at.is_some_and(|end| end <= written);
+                // An acceptor says hello before it starts anything.
+                let met = self.role == Role::Acceptor || self.peer.is_some();
+                let whole = met && exchange.sent_at.is_some_and(|end| end <= written);
                 let error = error.clone();
                 let outcome = if whole { Outcome::Lost(error) } else { Outcome::Unstarted(error) };
                 self.events.push_back(Event::Ended { id, outcome });

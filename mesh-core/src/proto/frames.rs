@@ -96,8 +96,11 @@ impl Connection {
             return Ok(());
         }
         let Some(body) = self.assemble(id, Kind::Open, flags, body)? else { return Ok(()) };
-        self.hold_whole(id, body.len());
-        match Open::decode(&body) {
+        let open = Open::decode(&body);
+        if let Ok(open) = &open {
+            self.hold_whole(id, open.args.len());
+        }
+        match open {
             Ok(open) if self.holds(&open) => self.held.push_back((id, open)),
             Ok(open) => self.start(id, open, now),
             Err(error) => self.end(id, Err(&error)),

@@ -336,7 +336,10 @@ fn the_end_of_the_connection_ends_every_exchange_once() {
 fn an_open_that_was_not_written_whole_was_never_started() {
     let mut pair = Pair::new(true);
     pair.caller.open(pair.now, &call("written"), Patience::default()).unwrap();
-    let written = pair.caller.poll_output(Vec::new()).unwrap().len() as u64;
+    let mut written = pair.caller.poll_output(Vec::new()).unwrap();
+    pair.to_server.append(&mut written.clone());
+    pair.settle();
+    let written = written.drain(..).count() as u64;
     pair.caller.open(pair.now, &call("cut"), Patience::default()).unwrap();
     pair.caller.open(pair.now, &call("not at all"), Patience::default()).unwrap();
     pair.caller.poll_output(Vec::new()).unwrap();
@@ -347,6 +350,20 @@ fn an_open_that_was_not_written_whole_was_never_started() {
         ends(&events)[..],
         [(1, Outcome::Lost(_)), (3, Outcome::Unstarted(_)), (5, Outcome::Unstarted(_))]
     ));
+}
+
+#[test]
+fn before_the_hello_nothing_was_started() {
+    let mut pair = Pair::new(true);
+    for _ in 0..3 {
+        pair.caller.open(pair.now, &call("early"), Patience::default()).unwrap();
+    }
+    pair.collect();
+    pair.caller.handle_close(Error::new(ErrorCode::ConnectionLost, "gone"), u64::MAX);
+    let (events, _) = pair.settle();
+    let unstarted =
+        ends(&events).iter().filter(|(_, end)| matches!(end, Outcome::Unstarted(_))).count();
+    assert_eq!(unstarted, 3);
 }
 
 #[test]

@@ -97,9 +97,6 @@ impl Registry {
     /// # Blocking
     /// Up to 2 s for another writer.
     pub fn put(&self, name: &AppName, entry: Entry) -> Result<bool> {
-        entry.check().map_err(|why| {
-            Error::new(ErrorCode::Registry, format!("the entry of {name} is not valid: {why}"))
-        })?;
         self.renew(name, |_| Ok(entry.clone()))
     }
 
@@ -116,7 +113,14 @@ impl Registry {
         name: &AppName,
         make: impl Fn(Option<Entry>) -> Result<Entry>,
     ) -> Result<bool> {
-        let renewed = |document: &Document| make(document.entry(name).ok().flatten());
+        let renewed = |document: &Document| -> Result<Entry> {
+            let entry = make(document.entry(name).ok().flatten())?;
+            entry.check().map_err(|why| {
+                let text = format!("the entry of {name} is not valid: {why}");
+                Error::new(ErrorCode::Registry, text)
+            })?;
+            Ok(entry)
+        };
         self.store.check_trust()?;
         // Most starts change nothing, and need not wait for a lock to learn it.
         if let Ok(loaded) = self.store.load()

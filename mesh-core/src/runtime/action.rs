@@ -14,7 +14,7 @@ use crate::proto::Event;
 pub(super) enum Action {
     Serve(Request),
     Cancel(Arc<Task>, ErrorCode),
-    Resume(Job),
+    Resume(Job, Arc<Task>),
     Wake(Arc<Task>),
     Closed,
 }
@@ -40,13 +40,16 @@ impl Connection {
                 if let Some(serving) = inner.tasks.get_mut(&id) {
                     let parked = serving.parked.take();
                     actions.push(Action::Cancel(Arc::clone(&serving.task), code));
-                    actions.extend(parked.map(Action::Resume));
+                    let task = Arc::clone(&serving.task);
+                    actions.extend(parked.map(|job| Action::Resume(job, task)));
                 }
             }
             Event::Writable { id } => {
                 if let Some(serving) = inner.tasks.get_mut(&id) {
                     let wake = Action::Wake(Arc::clone(&serving.task));
-                    actions.push(serving.parked.take().map_or(wake, Action::Resume));
+                    let task = Arc::clone(&serving.task);
+                    let resume = serving.parked.take().map(|job| Action::Resume(job, task));
+                    actions.push(resume.unwrap_or(wake));
                 }
             }
             Event::Item { id, body, cost } => {
@@ -85,9 +88,9 @@ impl Connection {
                         self.end(task.exchange, Err(&error));
                     }
                 }
-                Action::Resume(job) => {
+                Action::Resume(job, task) => {
                     // One that comes too late is dropped, which ends its call.
-                    engine.resume(job);
+                    engine.resume(job, engine.is_circle(&task));
                 }
                 Action::Wake(task) => task.open_gate(),
                 Action::Closed => engine.forget(self),

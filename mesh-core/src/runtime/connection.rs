@@ -201,7 +201,8 @@ impl Connection {
     }
 
     /// Keeps a job until the exchange can go on or is cancelled; at once, if that is now.
-    pub(crate) fn park(self: &Arc<Self>, id: u64, job: Job) {
+    pub(crate) fn park(self: &Arc<Self>, task: &Task, job: Job) {
+        let id = task.exchange;
         let ready = self.command(|inner| {
             if inner.proto.flow(id) == Flow::Wait
                 && let Some(serving) = inner.tasks.get_mut(&id)
@@ -212,7 +213,7 @@ impl Connection {
             Some(job)
         });
         if let (Some(job), Some(engine)) = (ready, self.engine.upgrade()) {
-            engine.resume(job);
+            engine.resume(job, engine.is_circle(task));
         }
     }
 
@@ -348,6 +349,7 @@ impl Connection {
             // What the socket did not take of the farewell is not waited for.
             inner.gone = true;
             self.stream.shutdown();
+            actions.push(Action::Closed);
         }
         (inner, actions)
     }

@@ -186,10 +186,10 @@ impl Engine {
                 begins.unqueue();
                 job();
             }),
-            refuse: Box::new(move || {
+            refuse: Some(Box::new(move || {
                 refused.unqueue();
                 refuse("too many calls wait for a handler");
-            }),
+            })),
         };
         match self.pool.push(call) {
             Ok(need) => {
@@ -200,14 +200,14 @@ impl Engine {
     }
 
     /// Whether a handler of this app waits, by way of others perhaps, for the task.
-    fn is_circle(&self, task: &Task) -> bool {
+    pub(crate) fn is_circle(&self, task: &Task) -> bool {
         let name = &self.hello.lock().name;
         name.as_ref().is_some_and(|name| task.head.path.contains(name))
     }
 
     /// Queues the rest of a job that was parked; `false` when it came too late and was dropped.
-    pub(crate) fn resume(self: &Arc<Self>, job: Job) -> bool {
-        match self.pool.resume(job) {
+    pub(crate) fn resume(self: &Arc<Self>, job: Job, nested: bool) -> bool {
+        match self.pool.resume(job, nested) {
             Ok(need) => {
                 self.meet(need);
                 true
@@ -246,10 +246,16 @@ impl Engine {
 
     /// A connection needs somebody to read it: starts the first worker.
     pub(super) fn ensure_worker(self: &Arc<Self>) -> io::Result<()> {
-        if self.pool.threads() == 0 && self.pool.add_thread() {
-            self.start_worker()?;
+        if self.pool.threads() > 0 {
+            return Ok(());
         }
-        Ok(())
+        if self.pool.add_thread() {
+            return self.start_worker();
+        }
+        match self.pool.threads() {
+            0 => Err(io::Error::other("no thread can be started")),
+            _ => Ok(()),
+        }
     }
 
     /// Starts a worker that the pool has counted.

@@ -22,6 +22,7 @@
 //! [`Engine`]: super::engine::Engine
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -36,12 +37,15 @@ const KEPT: usize = 2;
 /// Threads that calls from outside leave alone: one reads, one runs nested calls.
 const LEFT_ALONE: usize = 2;
 
-/// A call that waits for a handler.
+/// How long the pool believes the system that it has no room for another thread.
+const CEILING_HOLDS: Duration = Duration::from_secs(1);
+
+/// Work that waits for a worker.
 pub(crate) struct Call {
-    /// Serves it.
+    /// Does it.
     pub(crate) run: Job,
-    /// Answers that there is no room for it.
-    pub(crate) refuse: Job,
+    /// Answers that there is no room for it; work that has begun before is never refused.
+    pub(crate) refuse: Option<Job>,
     /// A handler of this app waits for it.
     pub(crate) nested: bool,
 }
@@ -51,7 +55,9 @@ impl Call {
     /// fault of this side.
     pub(crate) fn turn_away(self) {
         let Self { run, refuse, .. } = self;
-        refuse();
+        if let Some(refuse) = refuse {
+            refuse();
+        }
         drop(run);
     }
 }
@@ -68,11 +74,11 @@ pub(crate) struct Pool {
 struct State {
     /// Nested calls, which go first.
     nested: VecDeque<Call>,
-    /// Calls from outside, and jobs that go on after a pause (they are never refused).
-    outside: VecDeque<Job>,
+    /// Calls from outside.
+    outside: VecDeque<Call>,
     threads: usize,
-    /// What the system let us have when it refused another thread.
-    ceiling: Option<usize>,
+    /// What the system let us have when it last refused another thread, and when that was.
+    ceiling: Option<(usize, Instant)>,
     waiting: usize,
     running: usize,
     blocked: usize,
@@ -92,8 +98,8 @@ pub(crate) enum Need {
 
 /// What a worker does next.
 pub(crate) enum Next {
-    /// Run this; `Need::Thread` first, or give the job back.
-    Run(Job, Need),
+    /// Run this; `Need::Thread` first, or give the work back.
+    Run(Call, Need),
     /// Wait in the set; `surplus` workers leave when nothing comes.
     Wait { surplus: bool },
     /// Leave.
@@ -121,38 +127,39 @@ impl Pool {
         if state.closing || waiting >= self.queue || stuck {
             return Err(call);
         }
-        if call.nested {
-            state.nested.push_back(call);
-        } else {
-            state.outside.push_back(call.run);
-        }
+        state.lane(call.nested).push_back(call);
         Ok(self.need(&mut state))
     }
 
-    /// Queues a job that has started before and was parked.
+    /// Queues work that has begun before and was parked.
     ///
     /// # Errors
-    /// The job, when the pool is closed.
-    pub(crate) fn resume(&self, job: Job) -> Result<Need, Job> {
+    /// The work, when the pool is closed.
+    pub(crate) fn resume(&self, run: Job, nested: bool) -> Result<Need, Call> {
+        let call = Call { run, refuse: None, nested };
         let mut state = self.state.lock();
         if state.closing {
-            return Err(job);
+            return Err(call);
         }
-        state.outside.push_back(job);
+        state.lane(nested).push_back(call);
         Ok(self.need(&mut state))
     }
 
-    /// Gives back a job that could not run because no reader could be started.
-    pub(crate) fn give_back(&self, job: Job) {
+    /// Takes back work that could not run because no reader could be started. Answers it when it
+    /// will never run: the pool is closed.
+    pub(crate) fn give_back(&self, call: Call) -> Option<Call> {
         let mut state = self.state.lock();
         state.running -= 1;
-        state.outside.push_front(job);
+        if state.closing {
+            return Some(call);
+        }
+        state.lane(call.nested).push_front(call);
+        None
     }
 
     /// Whether jobs wait that could run if a handler made room.
     pub(crate) fn is_pressed(&self) -> bool {
-        let state = self.state.lock();
-        !state.nested.is_empty() || !state.outside.is_empty()
+        !self.state.lock().is_empty()
     }
 
     /// A worker has nothing in its hands. `Wait` counts it as waiting.
@@ -164,15 +171,19 @@ impl Pool {
         }
         if self.may_start(&state)
             && let Some(reader) = self.reader(&mut state)
-            && let Some(job) = state.pop()
+            && let Some(call) = state.pop()
         {
             state.running += 1;
-            let more = self.may_start(&state) && state.waiting > 1;
+            // Bells that ring at once wake one worker: whoever takes work rings for the rest.
+            let others = state.waiting > 1 || state.threads < self.most(&state);
+            let more = self.may_start(&state) && others;
             let need = if reader == Need::Nothing && more { Need::Bell } else { reader };
-            return Next::Run(job, need);
+            return Next::Run(call, need);
         }
         state.waiting += 1;
-        Next::Wait { surplus: state.waiting > KEPT }
+        // Work that waits for the system to have room for a thread again is looked at again.
+        let held_up = state.ceiling.is_some() && !state.is_empty();
+        Next::Wait { surplus: state.waiting > KEPT || held_up }
     }
 
     /// A waiting worker woke.
@@ -203,7 +214,10 @@ impl Pool {
         state.running -= 1;
         state.blocked += 1;
         if self.is_stuck(&state) {
-            return (Need::Nothing, std::mem::take(&mut state.nested));
+            let waiting = std::mem::take(&mut state.nested);
+            let (stuck, begun) = waiting.into_iter().partition(|call| call.refuse.is_some());
+            state.nested = begun;
+            return (Need::Nothing, stuck);
         }
         (self.need(&mut state), VecDeque::new())
     }
@@ -227,7 +241,8 @@ impl Pool {
     pub(crate) fn thread_failed(&self) {
         let mut state = self.state.lock();
         state.threads -= 1;
-        state.ceiling = Some(state.threads);
+        // Without any thread nobody would look again: the next one to ask tries.
+        state.ceiling = (state.threads > 0).then(|| (state.threads, Instant::now()));
     }
 
     pub(crate) fn threads(&self) -> usize {
@@ -238,12 +253,11 @@ impl Pool {
         self.state.lock().closing
     }
 
-    /// Workers leave when they look next; answers the jobs that nobody will run.
-    pub(crate) fn close(&self) -> Vec<Job> {
+    /// Workers leave when they look next; answers the work that nobody will do.
+    pub(crate) fn close(&self) -> Vec<Call> {
         let mut state = self.state.lock();
         state.closing = true;
-        let nested = std::mem::take(&mut state.nested).into_iter().map(|call| call.run);
-        let nested: Vec<Job> = nested.collect();
+        let nested = std::mem::take(&mut state.nested);
         nested.into_iter().chain(std::mem::take(&mut state.outside)).collect()
     }
 
@@ -254,7 +268,10 @@ impl Pool {
     }
 
     fn most(&self, state: &State) -> usize {
-        state.ceiling.unwrap_or(self.threads).min(self.threads)
+        match state.ceiling {
+            Some((ceiling, at)) if at.elapsed() < CEILING_HOLDS => ceiling.min(self.threads),
+            _ => self.threads,
+        }
     }
 
     /// Whether all threads but the one that reads are blocked.
@@ -297,8 +314,16 @@ impl Pool {
 }
 
 impl State {
-    fn pop(&mut self) -> Option<Job> {
-        self.nested.pop_front().map(|call| call.run).or_else(|| self.outside.pop_front())
+    fn lane(&mut self, nested: bool) -> &mut VecDeque<Call> {
+        if nested { &mut self.nested } else { &mut self.outside }
+    }
+
+    fn pop(&mut self) -> Option<Call> {
+        self.nested.pop_front().or_else(|| self.outside.pop_front())
+    }
+
+    fn is_empty(&self) -> bool {
+        self.nested.is_empty() && self.outside.is_empty()
     }
 }
 
@@ -325,7 +350,7 @@ mod tests {
     }
 
     fn call(nested: bool) -> Call {
-        Call { run: Box::new(|| {}), refuse: Box::new(|| {}), nested }
+        Call { run: Box::new(|| {}), refuse: Some(Box::new(|| {})), nested }
     }
 
     #[test]
@@ -407,5 +432,44 @@ mod tests {
         assert_eq!(refused.len(), 1, "the call that nobody can run is refused");
         assert!(pool.push(call(true)).is_err());
         assert!(pool.push(call(false)).is_ok(), "a call from outside may wait its turn");
+    }
+
+    #[test]
+    fn a_burst_that_rings_once_wakes_as_many_as_can_run() {
+        let pool = pool(8, 8, 10);
+        while pool.add_thread() {}
+        for _ in 0..3 {
+            assert!(!runs(&pool), "all workers wait");
+        }
+        for _ in 0..4 {
+            assert!(pool.push(call(false)).is_ok());
+        }
+        pool.woke();
+        assert!(matches!(pool.next(), Next::Run(_, Need::Bell)));
+        pool.woke();
+        assert!(!matches!(pool.next(), Next::Wait { .. }), "somebody reads while it runs");
+    }
+
+    #[test]
+    fn nested_work_that_goes_on_is_never_behind_calls_from_outside_nor_refused() {
+        let pool = pool(8, 3, 10);
+        while pool.add_thread() {}
+        assert!(!runs(&pool), "the first worker reads");
+        assert!(pool.push(call(false)).is_ok());
+        assert!(runs(&pool));
+        pool.block();
+        assert!(pool.resume(Box::new(|| {}), true).is_ok());
+        assert!(runs(&pool), "the producer that the blocked reader waits for goes on");
+    }
+
+    #[test]
+    fn a_system_without_room_for_threads_is_asked_again() {
+        let pool = pool(8, 8, 10);
+        assert!(pool.add_thread());
+        pool.thread_failed();
+        assert!(pool.add_thread(), "without any thread the next one to ask tries");
+        assert!(pool.push(call(false)).is_ok());
+        pool.thread_failed();
+        assert!(matches!(pool.next(), Next::Wait { surplus: true }), "it looks again");
     }
 }

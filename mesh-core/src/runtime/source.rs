@@ -44,15 +44,14 @@ impl Engine {
         self.ensure_worker()
     }
 
-    /// Nobody is accepted any more, and nothing is watched; who waited to be is told by the kernel.
+    /// Nobody is accepted any more; who waited to be is told by the kernel.
     pub(crate) fn unlisten(&self) {
         self.sources.lock().retain(|_, source| match source {
             Source::Listener(listener) => {
                 listener.forget(&self.readiness);
                 false
             }
-            Source::Watch(_) => false,
-            Source::Connection(_) => true,
+            Source::Watch(_) | Source::Connection(_) => true,
         });
     }
 
@@ -72,6 +71,7 @@ impl Engine {
         let session = hello.session;
         let now = Instant::now();
         let proto = proto::Connection::new(role, (&self.limits).into(), hello, now);
+        self.ensure_worker()?;
         stream.watch(&self.readiness, token)?;
         let connection = Arc::new(Connection::new(self, token, (stream, peer), proto, session));
         self.sources.lock().insert(token, Source::Connection(Arc::clone(&connection)));
@@ -86,7 +86,6 @@ impl Engine {
             connection.close(&Error::new(ErrorCode::ShuttingDown, "the app has stopped"));
             return Err(io::Error::other("the app that it was for has stopped"));
         }
-        self.ensure_worker()?;
         connection.begin();
         Ok(connection)
     }

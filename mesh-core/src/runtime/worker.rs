@@ -30,12 +30,12 @@ pub(super) fn run(engine: &Arc<Engine>) {
     let mut buffer = vec![0; BUFFER];
     loop {
         match engine.pool().next() {
-            Next::Run(job, need) => {
+            Next::Run(call, need) => {
                 if engine.meet(need) {
-                    guarded(job);
+                    guarded(call.run);
                     engine.pool().done();
                 } else {
-                    engine.pool().give_back(job);
+                    drop(engine.pool().give_back(call));
                 }
             }
             Next::Leave => break,
