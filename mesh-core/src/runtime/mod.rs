@@ -6,8 +6,8 @@
 //!   bounded.
 //! - `mesh-stop-NAME`, of [`app`](crate::app), one while the app stops. Blocks on calls in flight,
 //!   up to the grace. `App::run` and `App`'s drop wait for its end.
-//! - `mesh-restore-NAME`, of [`app`](crate::app), when somebody deleted its lock or socket. Blocks on
-//!   the lock for 2 s at most. Joined by nobody.
+//! - `mesh-restore-NAME`, of [`app`](crate::app), when somebody deleted its lock or socket. Blocks
+//!   on the lock for 2 s at most. Joined by nobody.
 //! - `mesh-launch`, of [`launch`](crate::launch), one for each launched child. Blocks on the
 //!   child's word that it is ready, then on its exit. Joined by nobody: it ends with the child.
 //!
