@@ -203,7 +203,7 @@ fn a_second_ctrl_c_quits_at_once() {
     let app = home.app("one", &[]);
     let mut stream = Proc::spawn(&mut home.mesh_command(&["stream", "one", "tick", "20"]));
     stream.line("1");
-    app.signal(Signal::STOP);
+    app.freeze();
     stream.interrupt();
     crate::support::pause(Duration::from_millis(300));
     stream.interrupt();

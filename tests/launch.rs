@@ -206,7 +206,7 @@ fn a_start_that_is_stopped_fails_who_launched_it() {
 fn a_frozen_app_is_told_as_not_responding_within_two_seconds() {
     let home = Home::new();
     let frozen = home.app("one", &[]);
-    frozen.signal(rustix::process::Signal::STOP);
+    frozen.freeze();
     let begun = Instant::now();
     let error = home.client().launch("one").unwrap_err();
     assert_eq!(error.code(), ErrorCode::NotResponding, "{error:?}");

@@ -78,11 +78,14 @@ fn sleepers(home: &Home) -> usize {
 #[test]
 fn commands_end_with_an_app_that_is_killed() {
     let home = Home::new();
-    let serve = ["serve", "shell", "--method", "wait=sleep 1000 & sleep 1000"];
+    let commands = ["--method", "wait=sleep 1000 & sleep 1000", "--method", "quick=true"];
+    let serve = [&["serve", "shell"][..], &commands].concat();
     let mut app = Proc::spawn(&mut home.mesh_command(&serve));
     app.line("ready");
     let call = Proc::spawn(&mut home.mesh_command(&["call", "shell", "wait", "--timeout", "0"]));
     eventually(SOON, "both sleep", || (sleepers(&home) == 2).then_some(()));
+    // The guard is told of the command right after its start; a call later it certainly was.
+    home.mesh(&["call", "shell", "quick"]).exits(0);
     app.kill();
     call.wait().exits(5);
     eventually(SOON, "all have ended", || home.processes().is_empty().then_some(()));
@@ -191,7 +194,7 @@ fn a_start_that_fails_leaves_the_registry_as_it_was() {
 fn a_frozen_app_is_named_with_its_pid() {
     let home = Home::new();
     let app = home.app("frozen", &[]);
-    app.signal(rustix::process::Signal::STOP);
+    app.freeze();
     let pid = format!("pid {}", app.pid());
     let serve = ["serve", "-d", "frozen", "--method", "a=echo 1"];
     home.mesh(&serve).exits(5).says("not responding").says(&pid);

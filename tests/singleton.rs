@@ -74,7 +74,7 @@ fn a_killed_owner_never_blocks_the_next_start() {
 fn a_frozen_owner_is_reported_and_left_alone() {
     let home = Home::new();
     let owner = home.app("one", &[]);
-    owner.signal(Signal::STOP);
+    owner.freeze();
     let begun = Instant::now();
     let second = Proc::spawn(&mut home.app_command("one", &[])).wait();
     let took = begun.elapsed();

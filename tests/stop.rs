@@ -72,7 +72,7 @@ fn an_app_whose_process_lingers_has_left_the_mesh() {
 fn a_frozen_app_is_killed_after_its_grace() {
     let home = Home::new();
     let frozen = home.app("one", &["--stop-grace-ms", "500"]);
-    frozen.signal(Signal::STOP);
+    frozen.freeze();
     let begun = Instant::now();
     assert_eq!(home.client().stop("one").unwrap(), Stopped::Killed);
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
@@ -84,7 +84,7 @@ fn a_frozen_app_is_killed_after_its_grace() {
 fn a_process_that_did_not_sign_the_lock_is_not_signalled() {
     let home = Home::new();
     let mut frozen = home.app("one", &["--stop-grace-ms", "500"]);
-    frozen.signal(Signal::STOP);
+    frozen.freeze();
     // As if the owner were gone, and its number given to another process.
     let lock = home.core().lock_path(&app_name("one"));
     let signature = std::fs::read_to_string(&lock).unwrap();

@@ -70,6 +70,19 @@ impl Proc {
         self.signal(Signal::INT);
     }
 
+    /// Stops it as Ctrl-Z does, and waits until it has: under load it may go on for a while.
+    pub(crate) fn freeze(&self) {
+        self.signal(Signal::STOP);
+        eventually(SOON, "the process is stopped", || {
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).ok()?;
+            let stopped = |task: std::fs::DirEntry| {
+                let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+                stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().starts_with('T'))
+            };
+            tasks.flatten().all(stopped).then_some(())
+        });
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         // The child is reaped in `wait` or `drop` only, so its pid is still its own.
         let _ = kill_process(Pid::from_child(&self.child), signal);

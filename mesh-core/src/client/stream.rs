@@ -16,6 +16,9 @@ use crate::runtime::slot::Arrival;
 use crate::runtime::task::task_id;
 use crate::wire::codec;
 
+/// How long a task's id waits for the app's hello.
+const HELLO_WAIT: Duration = Duration::from_secs(1);
+
 /// How long a cancelled stream waits for the app's word that it stopped.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
 
@@ -69,10 +72,16 @@ impl<T> Stream<T> {
     }
 
     /// The id of the task on the app's side, as `mesh tasks` shows it and `mesh cancel` takes it;
-    /// empty until the app has introduced itself, which it has when the first item is there.
+    /// empty for an app that does not introduce itself.
+    ///
+    /// # Blocking
+    /// Until the app has introduced itself, a second at most.
     #[must_use]
     pub fn task(&self) -> String {
-        let hello = self.begun.connection.hello();
+        let connection = &self.begun.connection;
+        let until = Instant::now() + HELLO_WAIT;
+        connection.watch(until, |machine| machine.peer().is_some() || machine.is_closed());
+        let hello = connection.hello();
         hello.map_or_else(String::new, |hello| task_id(hello.session, self.begun.id).to_string())
     }
 
