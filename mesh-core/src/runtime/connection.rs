@@ -171,14 +171,11 @@ impl Connection {
     // The serving side.
 
     pub(crate) fn end(self: &Arc<Self>, id: u64, result: Result<Vec<u8>, &Error>) {
-        self.command(|inner| {
+        let last_of_the_dead = self.command(|inner| {
             inner.tasks.remove(&id);
             inner.proto.end(id, result);
-        });
-        let last_of_the_dead = {
-            let inner = self.inner.lock();
             inner.gone && inner.tasks.is_empty()
-        };
+        });
         if let Some(engine) = self.engine.upgrade() {
             if last_of_the_dead {
                 engine.forget(self);
