@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::runtime::Engine;
-use crate::runtime::pool::Job;
+use crate::runtime::call::Job;
 use crate::runtime::service::Work;
 use crate::runtime::task::Task;
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::runner::Runner;
-use crate::runtime::pool::Job;
+use crate::runtime::call::Job;
 use crate::runtime::task::Task;
 
 /// The gate of a serial method.

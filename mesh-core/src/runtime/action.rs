@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
+use super::call::Job;
 use super::connection::{Connection, Inner, Serving};
-use super::pool::Job;
 use super::task::{Exchange, Request, Task};
 use crate::error::{Error, ErrorCode};
 use crate::proto::Event;

@@ -12,9 +12,9 @@ use std::time::Instant;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::action::Action;
+use super::call::Job;
 use super::engine::Engine;
 use super::outbox::Outbox;
-use super::pool::Job;
 use super::slot::Slot;
 use super::task::Task;
 use crate::error::{Error, ErrorCode, Result};

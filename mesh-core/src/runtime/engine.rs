@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 
+use super::call::{Call, Job};
 use super::connection::Connection;
-use super::pool::{Call, Job, Need, Pool};
+use super::pool::{Need, Pool};
 use super::service::{NoService, Service, Work};
 use super::source::Source;
 use super::task::{Request, Task};

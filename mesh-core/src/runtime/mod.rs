@@ -22,6 +22,7 @@
 //! never two connections' at once. An idle engine makes no system call.
 
 mod action;
+pub(crate) mod call;
 pub(crate) mod cancel;
 pub(crate) mod connection;
 pub(crate) mod current;

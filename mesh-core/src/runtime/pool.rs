@@ -26,10 +26,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::call::{Call, Job};
 use crate::limits::Limits;
-
-/// A piece of work for a worker.
-pub(crate) type Job = Box<dyn FnOnce() + Send>;
 
 /// Workers that stay in the set when there is nothing to do.
 const KEPT: usize = 2;
@@ -39,28 +37,6 @@ const LEFT_ALONE: usize = 2;
 
 /// How long the pool believes the system that it has no room for another thread.
 const CEILING_HOLDS: Duration = Duration::from_secs(1);
-
-/// Work that waits for a worker.
-pub(crate) struct Call {
-    /// Does it.
-    pub(crate) run: Job,
-    /// Answers that there is no room for it; work that has begun before is never refused.
-    pub(crate) refuse: Option<Job>,
-    /// A handler of this app waits for it.
-    pub(crate) nested: bool,
-}
-
-impl Call {
-    /// Answers that there is no room. Before the job is dropped, which would end the call as a
-    /// fault of this side.
-    pub(crate) fn turn_away(self) {
-        let Self { run, refuse, .. } = self;
-        if let Some(refuse) = refuse {
-            refuse();
-        }
-        drop(run);
-    }
-}
 
 /// The queues and the counts.
 pub(crate) struct Pool {

@@ -1,6 +1,6 @@
 //! What an app does with the calls that arrive: the seam between threads and methods.
 
-use super::pool::Job;
+use super::call::Job;
 use super::task::Request;
 use crate::error::{Error, ErrorCode};
 
