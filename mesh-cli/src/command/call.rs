@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use mesh_core::{Args, MethodName, Value};
+use mesh_core::{AppName, Args, Client, Error, MethodName, Request, Value};
 
 use crate::args::Invocation;
 use crate::argument::{self, BadArgument};
@@ -14,16 +14,37 @@ use crate::{near, signal};
 /// Bytes of arguments that are read from a file or from standard input.
 const INPUT_MAX: u64 = 64 << 20;
 
+/// Sends what was typed, and prints the value.
 pub(crate) fn run(context: &Context, invocation: &Invocation) -> Result {
-    let app = app_name(&invocation.app)?;
-    let method = method_name(&invocation.method)?;
-    let args = arguments(invocation)?;
-    let token = signal::token(Second::Quits)?;
-    let client = context.client()?;
-    let request = context.request(&client, &app, &method, &token).args(args);
-    let value: Value =
-        request.call().map_err(|error| near::improve(error, context, &client, &app, &method))?;
+    let (asked, request) = Asked::new(context, invocation)?;
+    let value: Value = request.call().map_err(|error| asked.improve(error))?;
     Ok(context.output.value(&value)?)
+}
+
+/// Who is asked for what: all that is known before anything is sent.
+pub(crate) struct Asked<'a> {
+    context: &'a Context,
+    client: Client,
+    app: AppName,
+    method: String,
+}
+
+impl<'a> Asked<'a> {
+    /// Checks what was typed, and makes a request of it that Ctrl-C cancels.
+    pub(crate) fn new(context: &'a Context, invocation: &Invocation) -> Result<(Self, Request)> {
+        let app = app_name(&invocation.app)?;
+        let method = method_name(&invocation.method)?;
+        let args = arguments(invocation)?;
+        let token = signal::token(Second::Quits)?;
+        let client = context.client()?;
+        let request = context.request(&client, &app, &method, &token).args(args);
+        Ok((Self { context, client, app, method }, request))
+    }
+
+    /// Adds near names to an error about a name.
+    pub(crate) fn improve(&self, error: Error) -> Error {
+        near::improve(error, self.context, &self.client, &self.app, &self.method)
+    }
 }
 
 /// Checks a method's name that was typed.

@@ -7,21 +7,15 @@
 use mesh_core::{ErrorCode, Stream, Value};
 
 use crate::args::Invocation;
-use crate::command::call::{arguments, method_name};
+use crate::command::call::Asked;
 use crate::context::Context;
-use crate::failure::{Failure, Result, app_name};
+use crate::failure::{Failure, Result};
 use crate::progress::Progress;
-use crate::signal::Second;
-use crate::{exit_code, near, signal};
+use crate::{exit_code, signal};
 
 pub(crate) fn run(context: &Context, invocation: &Invocation) -> Result {
-    let app = app_name(&invocation.app)?;
-    let method = method_name(&invocation.method)?;
-    let args = arguments(invocation)?;
-    let token = signal::token(Second::Quits)?;
-    let client = context.client()?;
-    let request = context.request(&client, &app, &method, &token).args(args);
-    let improve = |error| near::improve(error, context, &client, &app, &method);
+    let (asked, request) = Asked::new(context, invocation)?;
+    let improve = |error| asked.improve(error);
     let items: Stream<Value> = request.stream().map_err(improve)?;
     let mut progress = Progress::new(context.message.is_quiet());
     let printed = print(context, items, &mut progress, improve);
