@@ -9,8 +9,7 @@
 //! | in a handler that waits for another app, for credit or on its token | `blocked` |
 //! | reading, writing, on its way | none of the three |
 //!
-//! Rules.
-//!
+//! Rules:
 //! - A job starts only while another worker waits in the set or can be started, so somebody always
 //!   reads; and only while `running < handlers`. A handler that blocks in the runtime counts as
 //!   `blocked`, and the next job may start.
