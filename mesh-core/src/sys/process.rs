@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, getsid, pidfd_open, pidfd_send_signal};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::{Deserialize, Serialize};
 
 use crate::sys::clock;
@@ -56,11 +56,7 @@ impl ProcessId {
 
     /// Whether the process with this pid is this one, or of the session that this one began.
     pub(crate) fn leads(&self, pid: u32) -> bool {
-        let raw = |pid: u32| Pid::from_raw(i32::try_from(pid).ok()?);
-        pid == self.pid
-            || raw(pid).is_some_and(|pid| {
-                getsid(Some(pid)).ok().is_some_and(|id| Some(id) == raw(self.pid))
-            })
+        pid == self.pid || Stat::read(pid).is_some_and(|stat| stat.session == self.pid)
     }
 
     /// Whether it still runs; a zombie does not.
@@ -170,6 +166,8 @@ pub(crate) fn boot_id() -> &'static str {
 /// What `/proc/<pid>/stat` says.
 struct Stat {
     state: char,
+    /// 0 when it was begun outside the container that looks.
+    session: u32,
     start: u64,
 }
 
@@ -184,8 +182,9 @@ impl Stat {
     fn parse(text: &str) -> Option<Self> {
         let mut fields = text.get(text.rfind(')')? + 1..)?.split_ascii_whitespace();
         let state = fields.next()?.chars().next()?;
-        // The state is field 3, the start time field 22.
-        Some(Self { state, start: fields.nth(18)?.parse().ok()? })
+        // The state is field 3, the session field 6, the start time field 22.
+        let session = fields.nth(2)?.parse().ok()?;
+        Some(Self { state, session, start: fields.nth(15)?.parse().ok()? })
     }
 
     fn is_dead(&self) -> bool {
@@ -200,9 +199,18 @@ mod tests {
 
     #[test]
     fn the_start_time_is_found_behind_a_hostile_name() {
-        let text = "12 (a) b) S 1 12 12 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 8117 1 2 3";
+        let text = "12 (a) b) S 1 12 11 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 8117 1 2 3";
         let stat = Stat::parse(text).unwrap();
-        assert_eq!((stat.state, stat.start), ('S', 8117));
+        assert_eq!((stat.state, stat.session, stat.start), ('S', 11, 8117));
+    }
+
+    #[test]
+    fn a_session_begun_outside_the_container_has_the_number_zero() {
+        let text = "12 (a) S 0 0 0 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 8117 1 2 3";
+        assert_eq!(Stat::parse(text).unwrap().session, 0);
+        // As it is for threads of the kernel, wherever they can be seen.
+        let own = ProcessId::own().unwrap();
+        assert!(own.leads(own.pid) && !own.leads(2));
     }
 
     #[test]
