@@ -160,8 +160,8 @@ fn the_caller_is_known_by_the_kernels_word() {
     let _app = home.app("one", &[]);
     let caller: Value = home.client().call("one", "caller", ()).unwrap();
     assert_eq!(caller.get("pid").and_then(Value::as_u64), Some(std::process::id().into()));
-    let uid = rustix::process::getuid().as_raw();
-    assert_eq!(caller.get("uid").and_then(Value::as_u64), Some(uid.into()));
+    let user = rustix::process::getuid().as_raw().to_string();
+    assert_eq!(caller.get("user").and_then(Value::as_str), Some(user.as_str()));
     assert_eq!(caller.get("name").and_then(Value::as_str), Some("test"));
 }
 

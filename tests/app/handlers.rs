@@ -26,7 +26,7 @@ impl Counters {
 #[derive(Serialize)]
 struct CallerSeen {
     pid: u32,
-    uid: u32,
+    user: String,
     name: Option<String>,
 }
 
@@ -95,7 +95,7 @@ fn identity(app: &App) -> Result<()> {
     })?;
     app.expose("caller", [], |context: &Context, (): ()| {
         let caller = context.caller();
-        CallerSeen { pid: caller.pid, uid: caller.uid, name: caller.name }
+        CallerSeen { pid: caller.pid, user: caller.user, name: caller.name }
     })?;
     app.expose("time_left_ms", [], |context: &Context, (): ()| {
         let left = |at: Instant| at.saturating_duration_since(Instant::now()).as_millis();

@@ -78,7 +78,7 @@ mod tests {
         let answer = json::from_json(&json!([
             {"task": "t1", "method": "mesh.tasks", "shape": "value"},
             {"task": "t2", "method": "scan", "shape": "stream", "age_ms": 3,
-             "caller": {"name": "mesh", "pid": 7, "uid": 0}},
+             "caller": {"name": "mesh", "pid": 7, "user": "0"}},
         ]))
         .unwrap();
         let rows = of(&AppName::parse("scanner").unwrap(), &answer);

@@ -60,7 +60,7 @@ struct TaskRow<'a> {
 struct CallerRow<'a> {
     name: Option<&'a str>,
     pid: u32,
-    uid: u32,
+    user: &'a str,
 }
 
 /// Answers a call in the reserved namespace.
@@ -148,7 +148,7 @@ fn tasks(state: &State, own: &Arc<Task>) -> Result<Vec<u8>> {
             caller: CallerRow {
                 name: task.caller.as_deref(),
                 pid: task.peer.pid,
-                uid: task.peer.uid,
+                user: &task.peer.user,
             },
             age_ms: millis(task.began.elapsed()),
             items: task.items.load(Ordering::Relaxed),

@@ -83,8 +83,8 @@ pub(super) struct Owned {
 
 impl Owned {
     /// Whether the lock file and the socket are there.
-    pub(super) fn is_whole(&self, home: &Home, name: &AppName) -> bool {
-        self.lock.is_current().unwrap_or(false) && home.socket_path(name).exists()
+    pub(super) fn is_whole(&self) -> bool {
+        self.lock.is_current().unwrap_or(false) && self.listener.is_reachable()
     }
 
     /// Puts back what a cleaner removed: the lock file, and the socket. Answers the new listener
@@ -102,7 +102,7 @@ impl Owned {
             sign(&lock, name);
             self.lock = lock;
         }
-        if home.socket_path(name).exists() {
+        if self.listener.is_reachable() {
             return Ok(None);
         }
         self.listener = bind(home, name)?;
@@ -168,7 +168,7 @@ fn sign(lock: &FileLock, name: &AppName) {
 fn bind(home: &Home, name: &AppName) -> Result<Arc<Listener>> {
     let address = Address::of(home, name)?;
     Listener::bind(address.clone()).map(Arc::new).map_err(|error| {
-        let text = format!("cannot listen at {}", address.path.display());
+        let text = format!("cannot listen at {address}");
         Error::new(ErrorCode::Home, text)
             .hint("Look at the rights of its directory and the room on its disk.")
             .source(error)
@@ -217,13 +217,13 @@ mod tests {
         assert_eq!(FileLock::signer(&home.lock_path(&name)), process::ProcessId::own());
         std::fs::remove_file(home.lock_path(&name)).unwrap();
         let starter = FileLock::try_acquire(&home.lock_path(&name)).unwrap().unwrap();
-        assert!(!owned.is_whole(&home, &name));
+        assert!(!owned.is_whole());
         std::thread::scope(|scope| {
             let restored = scope.spawn(|| owned.restore(&home, &name).map(drop));
             drop(starter);
             restored.join().unwrap().unwrap();
         });
-        assert!(owned.is_whole(&home, &name));
+        assert!(owned.is_whole());
         assert_eq!(FileLock::signer(&home.lock_path(&name)), process::ProcessId::own());
     }
 

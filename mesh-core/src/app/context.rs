@@ -18,8 +18,9 @@ use crate::wire::codec;
 pub struct Caller {
     /// The process that connected.
     pub pid: u32,
-    /// Its user: always the app's own, others are not let in.
-    pub uid: u32,
+    /// Its user, always the app's own, others are not let in: the user's number on Unix, its
+    /// security identifier (`S-1-5-...`) on Windows.
+    pub user: String,
     /// The app that it says it is.
     pub name: Option<String>,
 }
@@ -39,7 +40,7 @@ impl Context {
     #[must_use]
     pub fn caller(&self) -> Caller {
         let Task { peer, caller, .. } = &*self.task;
-        Caller { pid: peer.pid, uid: peer.uid, name: caller.clone() }
+        Caller { pid: peer.pid, user: peer.user.to_string(), name: caller.clone() }
     }
 
     /// When the caller's patience ends, if it does. Calls that the handler makes share it.

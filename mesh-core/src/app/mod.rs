@@ -292,7 +292,7 @@ impl State {
     /// Something was deleted. What has to come back does so on a thread of its own: it may wait for
     /// a newcomer that looks at us, and must not keep us from answering it.
     fn look(self: &Arc<Self>) {
-        let missing = |owned: &Owned| !owned.is_whole(&self.home, &self.name);
+        let missing = |owned: &Owned| !owned.is_whole();
         if !self.address.try_lock().is_some_and(|owned| owned.as_ref().is_some_and(missing)) {
             return;
         }
@@ -307,7 +307,7 @@ impl State {
     fn restore(self: &Arc<Self>) {
         let mut address = self.address.lock();
         let Some(owned) = address.as_mut() else { return };
-        if owned.is_whole(&self.home, &self.name) {
+        if owned.is_whole() {
             return;
         }
         // The directory may be gone too. The new one is guarded before the look, however that

@@ -57,10 +57,10 @@ pub(crate) fn dial(
         }
     };
     let Ok(peer) = stream.peer() else { return Ok(None) };
-    if !Stream::is_own(peer) {
+    if !peer.is_own() {
         let text = format!(
             "whoever listens as {name} is user {} (pid {}), not this user",
-            peer.uid, peer.pid
+            peer.user, peer.pid
         );
         return Err(Error::new(ErrorCode::Refused, text)
             .hint(format!("Look who can write to {}.", home.run_dir().display())));

@@ -1,13 +1,11 @@
 //! The watch on a child that this process started: one thread, from spawn to the child's end.
 //!
-//! The thread reads the ready pipe first. A byte means ready; the end of the pipe means that the
-//! child and all its descendants have closed it, which is what a death looks like, and comes with
-//! it at once. Then it waits for the child's end, so that no zombie remains. What it learns it
-//! writes into the ledger, for the waiters of all processes, and wakes the one that started the
-//! child. It is not joined: it ends with the child, or with this process.
+//! The thread waits for the child's word that it is ready, which its death ends at once. Then it
+//! waits for the child's end, so that no zombie remains. What it learns it writes into the ledger,
+//! for the waiters of all processes, and wakes the one that started the child. It is not joined:
+//! it ends with the child, or with this process.
 
 use crate::runtime::thread;
-use std::io::{PipeReader, Read};
 use std::process::{Child, ExitStatus};
 use std::time::Duration;
 
@@ -19,7 +17,7 @@ use crate::limits::{STDERR_TAIL_BYTES, STDERR_TAIL_LINES};
 use crate::name::AppName;
 use crate::sys::home::Home;
 use crate::sys::process::{self, ProcessId};
-use crate::sys::spawn::{Detached, ready_pipe};
+use crate::sys::spawn::{Detached, ReadyWait, ready_pair};
 use crate::sys::{clock, file};
 
 /// How long a thread waits for a ledger that another process holds.
@@ -45,20 +43,21 @@ impl Watch {
             Error::new(ErrorCode::LaunchFailed, format!("{name} cannot be started: {what}"))
                 .source(error)
         };
-        let (pipe, ready) = ready_pipe().map_err(|error| failed("no pipe can be made", error))?;
+        let (word, grant) =
+            ready_pair().map_err(|error| failed("no ready signal can be made", error))?;
         let (wake, news) = bounded(1);
         let (give, take) = bounded::<(Child, ProcessId)>(1);
         let reporter = Reporter { home: home.clone(), name: name.clone(), wake };
         // The thread comes first: without it nobody would wait for the child's end.
         thread::spawn("mesh-launch".to_owned(), move || {
             if let Ok((child, id)) = take.recv() {
-                reporter.watch(child, &id, pipe);
+                reporter.watch(child, &id, word);
             }
         })
         .map_err(|error| failed("no thread can be made", error))?;
         let program = detached.program.display();
         let child = detached
-            .spawn(&ready)
+            .spawn(&grant)
             .map_err(|error| failed(&format!("{program} cannot be run"), error))?;
         // It has not been waited for, so it is there even if it has ended.
         let pid = child.id();
@@ -88,8 +87,8 @@ struct Reporter {
 }
 
 impl Reporter {
-    fn watch(&self, mut child: Child, id: &ProcessId, mut pipe: PipeReader) {
-        let is_ready = pipe.read_exact(&mut [0]).is_ok();
+    fn watch(&self, mut child: Child, id: &ProcessId, word: ReadyWait) {
+        let is_ready = word.wait(&child);
         if is_ready {
             self.report(|ledger, _| ledger.record_ready(id));
         }

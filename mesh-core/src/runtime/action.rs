@@ -30,7 +30,7 @@ impl Connection {
         match event {
             Event::Opened { id, open, deadline } => {
                 let caller = inner.proto.peer().and_then(|peer| peer.name.clone());
-                let who = (self.peer, caller);
+                let who = (self.peer.clone(), caller);
                 let task = Arc::new(Task::new(id, inner.session, open.head, deadline, who));
                 inner.tasks.insert(id, Serving { task: Arc::clone(&task), parked: None });
                 let exchange = Exchange::new(Arc::clone(self), Arc::clone(&task));

@@ -98,8 +98,8 @@ impl Connection {
     }
 
     /// Who is at the other end, by the kernel's word.
-    pub(crate) fn peer(&self) -> Peer {
-        self.peer
+    pub(crate) fn peer(&self) -> &Peer {
+        &self.peer
     }
 
     /// What the peer said of itself, once it has.

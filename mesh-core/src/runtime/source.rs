@@ -11,7 +11,6 @@ use super::engine::{Engine, random};
 use crate::error::{Error, ErrorCode};
 use crate::proto::{self, Role};
 use crate::sys::descriptors;
-use crate::sys::readiness::Interest;
 use crate::sys::watch::Watch;
 use crate::transport::{Listener, Peer, Stream};
 
@@ -111,14 +110,14 @@ impl Engine {
 
     fn admit(self: &Arc<Self>, stream: Stream) {
         let peer = match stream.peer() {
-            Ok(peer) if Stream::is_own(peer) => peer,
+            Ok(peer) if peer.is_own() => peer,
             Ok(peer) => {
-                log::warn!(target: "mesh::engine", "refused user {} (pid {})", peer.uid, peer.pid);
+                log::warn!(target: "mesh::engine", "refused user {} (pid {})", peer.user, peer.pid);
                 return;
             }
             Err(_) => return,
         };
-        if let Some(text) = self.crowd(peer) {
+        if let Some(text) = self.crowd(&peer) {
             log::warn!(target: "mesh::engine", "refused pid {}: {text}", peer.pid);
             let farewell = proto::refusal(&self.hello.lock(), &Error::new(ErrorCode::Busy, text));
             // A socket that has just been accepted takes it; if not, the end must do.
@@ -132,7 +131,7 @@ impl Engine {
 
     /// Why there is no room for one more connection of this peer, if so. Half of the process's
     /// descriptors are left for everything else.
-    fn crowd(&self, peer: Peer) -> Option<String> {
+    fn crowd(&self, peer: &Peer) -> Option<String> {
         let most = self.limits.connections.min(descriptors::most() / 2);
         let sources = self.sources.lock();
         if sources.len() > most {
@@ -155,8 +154,7 @@ impl Engine {
             Some(Source::Listener(listener)) => self.accept(&listener, token),
             Some(Source::Watch(watched)) => {
                 watched.watch.drain();
-                let read = Interest { read: true, write: false };
-                if let Err(error) = self.readiness.arm(&watched.watch, token, read) {
+                if let Err(error) = watched.watch.arm(&self.readiness, token) {
                     log::warn!(target: "mesh::engine", "cannot go on watching: {error}");
                 }
                 (watched.act)();
@@ -177,8 +175,7 @@ impl Engine {
     ) -> io::Result<()> {
         let watch = Watch::removals(directory)?;
         let token = self.next_token.fetch_add(1, Ordering::Relaxed);
-        self.readiness.add(&watch, token)?;
-        self.readiness.arm(&watch, token, Interest { read: true, write: false })?;
+        watch.watch(&self.readiness, token)?;
         let watched = Source::Watch(Arc::new(Watched { watch, act: Box::new(act) }));
         let mut sources = self.sources.lock();
         sources.retain(|_, source| !matches!(source, Source::Watch(_)));

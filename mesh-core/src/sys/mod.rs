@@ -1,7 +1,11 @@
 //! Thin safe wrappers over what std, fs2 and rustix lack. The only place with unsafe code.
 //!
 //! Nothing here knows of apps, entries or connections: it deals in files, directories, locks and
-//! processes, and says no when one of them is not to be trusted.
+//! processes, and says no when one of them is not to be trusted. A directory holds what is the
+//! same everywhere in its `mod.rs` and the rest in one file for each platform, of the same face.
+
+#[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
+compile_error!("mesh runs on Linux, macOS and Windows");
 
 pub(crate) mod clock;
 pub(crate) mod descriptors;
@@ -12,5 +16,6 @@ pub(crate) mod process;
 pub(crate) mod readiness;
 pub(crate) mod spawn;
 pub(crate) mod trust;
+pub(crate) mod user;
 pub(crate) mod volume;
 pub(crate) mod watch;

@@ -1,69 +1,32 @@
-//! Processes: who one is beyond its pid, whether it lives, and a handle to end it.
-//!
-//! A pid alone is never trusted, since the kernel gives it out again. A process is its pid with
-//! its raw start time and the boot it belongs to; a signal goes only through a handle that the
-//! kernel keeps on that very process. Wall-clock start times are not used: they move when the
-//! clock is set.
+//! Processes by /proc and pidfd.
 
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::ExitStatus;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use serde::{Deserialize, Serialize};
 
+use super::ProcessId;
+pub(crate) use super::signal::describe;
 use crate::sys::clock;
 
-/// One process of one boot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct ProcessId {
-    /// The number as people know it.
-    pub(crate) pid: u32,
-    /// Clock ticks from boot to its start.
-    pub(crate) start: u64,
-    /// The boot that these ticks count from.
-    pub(crate) boot: String,
+/// When the process with this pid started, in clock ticks since boot; a zombie counts.
+pub(super) fn start_of(pid: u32) -> Option<u64> {
+    Stat::read(pid).map(|stat| stat.start)
 }
 
-impl ProcessId {
-    /// The process that has this pid, if there is one; a zombie counts.
-    pub(crate) fn of(pid: u32) -> Option<Self> {
-        Some(Self { pid, start: Stat::read(pid)?.start, boot: boot_id().to_owned() })
-    }
+/// The same, for a process that still runs; a zombie does not.
+pub(super) fn running_since(pid: u32) -> Option<u64> {
+    Stat::read(pid).filter(|stat| !stat.is_dead()).map(|stat| stat.start)
+}
 
-    /// This process.
-    pub(crate) fn own() -> Option<Self> {
-        Self::of(std::process::id())
-    }
-
-    /// The process as a short text: pid, start time, boot.
-    pub(crate) fn to_note(&self) -> String {
-        format!("{} {} {}", self.pid, self.start, self.boot)
-    }
-
-    /// The process of a text that [`Self::to_note`] made.
-    pub(crate) fn from_note(note: &str) -> Option<Self> {
-        let mut words = note.split_ascii_whitespace();
-        let (pid, start) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
-        Some(Self { pid, start, boot: words.next()?.to_owned() })
-    }
-
-    /// Whether the process with this pid is this one, or of the session that this one began.
-    pub(crate) fn leads(&self, pid: u32) -> bool {
-        pid == self.pid || Stat::read(pid).is_some_and(|stat| stat.session == self.pid)
-    }
-
-    /// Whether it still runs; a zombie does not.
-    pub(crate) fn is_alive(&self) -> bool {
-        self.boot == boot_id()
-            && Stat::read(self.pid).is_some_and(|stat| stat.start == self.start && !stat.is_dead())
-    }
+/// Whether the process with this pid is of the session that `leader` began.
+pub(super) fn leads(leader: u32, pid: u32) -> bool {
+    Stat::read(pid).is_some_and(|stat| stat.session == leader)
 }
 
 /// A kernel handle on one process.
@@ -123,37 +86,6 @@ pub(crate) fn age_of(pid: u32) -> Option<Duration> {
     clock::since_boot().checked_sub(Duration::from_millis(start_ms))
 }
 
-/// How a process ended, in words: `exit code 3`, `signal SIGKILL`.
-pub(crate) fn describe(status: ExitStatus) -> String {
-    if let Some(code) = status.code() {
-        return format!("exit code {code}");
-    }
-    let number = status.signal().unwrap_or(0);
-    match SIGNALS.iter().find(|(known, _)| *known == number) {
-        Some((_, name)) => format!("signal {name}"),
-        None => format!("signal {number}"),
-    }
-}
-
-/// The signals that end programs.
-const SIGNALS: [(i32, &str); 15] = [
-    (libc::SIGHUP, "SIGHUP"),
-    (libc::SIGINT, "SIGINT"),
-    (libc::SIGQUIT, "SIGQUIT"),
-    (libc::SIGILL, "SIGILL"),
-    (libc::SIGTRAP, "SIGTRAP"),
-    (libc::SIGABRT, "SIGABRT"),
-    (libc::SIGBUS, "SIGBUS"),
-    (libc::SIGFPE, "SIGFPE"),
-    (libc::SIGKILL, "SIGKILL"),
-    (libc::SIGUSR1, "SIGUSR1"),
-    (libc::SIGSEGV, "SIGSEGV"),
-    (libc::SIGUSR2, "SIGUSR2"),
-    (libc::SIGPIPE, "SIGPIPE"),
-    (libc::SIGALRM, "SIGALRM"),
-    (libc::SIGTERM, "SIGTERM"),
-];
-
 /// The boot that this is, as a text.
 pub(crate) fn boot_id() -> &'static str {
     static BOOT: OnceLock<String> = OnceLock::new();
@@ -211,25 +143,6 @@ mod tests {
         // As it is for threads of the kernel, wherever they can be seen.
         let own = ProcessId::own().unwrap();
         assert!(own.leads(own.pid) && !own.leads(2));
-    }
-
-    #[test]
-    fn an_end_is_told_by_its_code_or_the_name_of_its_signal() {
-        assert_eq!(describe(ExitStatus::from_raw(3 << 8)), "exit code 3");
-        assert_eq!(describe(ExitStatus::from_raw(9)), "signal SIGKILL");
-        assert_eq!(describe(ExitStatus::from_raw(40)), "signal 40");
-    }
-
-    #[test]
-    fn this_process_is_alive_and_another_start_time_is_not() {
-        let own = ProcessId::own().unwrap();
-        assert!(own.is_alive());
-        assert_eq!(ProcessId::from_note(&own.to_note()), Some(own.clone()));
-        assert_eq!(ProcessId::from_note("12"), None);
-        assert!(!ProcessId { start: own.start + 1, ..own.clone() }.is_alive());
-        assert!(!ProcessId { boot: "another".to_owned(), ..own.clone() }.is_alive());
-        assert!(age_of(own.pid).unwrap() < Duration::from_secs(3_600));
-        assert_eq!(program_of(own.pid).unwrap(), std::env::current_exe().unwrap());
     }
 
     #[test]

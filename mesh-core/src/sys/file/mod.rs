@@ -5,12 +5,20 @@
 //! writer left behind is found by the next one. Errors are plain [`io::Error`]s: the caller knows
 //! what the file means.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags};
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod platform;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod platform;
+
+pub(crate) use platform::{
+    is_executable, make_private, open, open_or_create, open_to_append, sync_directory,
+};
 
 /// How sure a replaced file must be to survive a loss of power.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,41 +27,6 @@ pub(crate) enum Durability {
     Durable,
     /// Whenever the system gets to it; still old or new for every reader.
     Relaxed,
-}
-
-/// Opens for reading, without following a link and without waiting for a FIFO's other end.
-pub(crate) fn open(path: &Path) -> io::Result<File> {
-    open_with(path, OFlags::RDONLY)
-}
-
-/// Opens for reading and writing, and creates the file (0600) if it is missing.
-pub(crate) fn open_or_create(path: &Path) -> io::Result<File> {
-    open_with(path, OFlags::RDWR | OFlags::CREATE)
-}
-
-/// Opens for appending, and creates the file (0600) if it is missing.
-pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
-    let file = open_with(path, OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE)?;
-    if file.metadata()?.is_file() {
-        make_private(&file)?;
-        // A child that gets the file as its output should find it as any other.
-        rustix::fs::fcntl_setfl(&file, OFlags::APPEND)?;
-        return Ok(file);
-    }
-    Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-}
-
-fn open_with(path: &Path, flags: OFlags) -> io::Result<File> {
-    let always = OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    Ok(File::from(rustix::fs::open(path, flags | always, Mode::RUSR | Mode::WUSR)?))
-}
-
-/// Sets the mode to 0600: a strict umask takes even the owner's bits away from a new file.
-pub(crate) fn make_private(file: &File) -> io::Result<()> {
-    match file.metadata()?.permissions().mode() & 0o777 {
-        0o600 => Ok(()),
-        _ => file.set_permissions(Permissions::from_mode(0o600)),
-    }
 }
 
 /// The whole content of a regular file of at most `limit` bytes.
@@ -79,11 +52,6 @@ pub(crate) fn read_tail(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.take(limit).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Whether `path` is a file that this user may execute.
-pub(crate) fn is_executable(path: &Path) -> bool {
-    path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
 /// A file that is written and not yet in its place; dropped, it is gone.
@@ -112,13 +80,8 @@ impl Prepared {
 
     /// Puts the file in the place of `path`.
     pub(crate) fn replace(self, path: &Path) -> io::Result<()> {
-        self.0.persist(path).map(drop).map_err(|error| error.error)
+        platform::put(self.0, path)
     }
-}
-
-/// Makes the renames in the directory of `path` durable.
-pub(crate) fn sync_directory(path: &Path) -> io::Result<()> {
-    File::open(directory_of(path)?)?.sync_all()
 }
 
 /// Replaces `path` by a file with these bytes.
@@ -152,6 +115,7 @@ fn without_path(error: io::Error) -> io::Error {
     io::Error::from(error.kind())
 }
 
+/// The directory that holds `path`.
 fn directory_of(path: &Path) -> io::Result<&Path> {
     path.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))
 }
@@ -159,7 +123,6 @@ fn directory_of(path: &Path) -> io::Result<&Path> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::{MetadataExt, symlink};
 
     #[test]
     fn a_replaced_file_is_private_and_leaves_nothing_beside_it() {
@@ -168,7 +131,11 @@ mod tests {
         replace(&path, ".t-", b"one", Durability::Durable).unwrap();
         replace(&path, ".t-", b"two", Durability::Relaxed).unwrap();
         assert_eq!(read_bounded(&open(&path).unwrap(), 3).unwrap(), b"two");
-        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        #[cfg(unix)]
+        assert_eq!(
+            std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).unwrap()) & 0o777,
+            0o600
+        );
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
         fs::write(dir.path().join(".t-left"), "x").unwrap();
         sweep(&path, ".t-").unwrap();
@@ -178,12 +145,15 @@ mod tests {
     #[test]
     fn reading_is_bounded_and_follows_no_link() {
         let dir = tempfile::tempdir().unwrap();
-        let (path, link) = (dir.path().join("f"), dir.path().join("l"));
+        let path = dir.path().join("f");
         fs::write(&path, "12345").unwrap();
         assert!(read_bounded(&open(&path).unwrap(), 4).is_err());
         assert_eq!(read_tail(&path, 2).unwrap(), b"45");
-        symlink(&path, &link).unwrap();
-        assert!(open(&link).is_err());
-        assert!(read_bounded(&File::open(dir.path()).unwrap(), 4).is_err());
+        #[cfg(unix)]
+        {
+            std::os::unix::fs::symlink(&path, dir.path().join("l")).unwrap();
+            assert!(open(&dir.path().join("l")).is_err());
+            assert!(read_bounded(&File::open(dir.path()).unwrap(), 4).is_err());
+        }
     }
 }

@@ -1,8 +1,5 @@
-//! Which mounted volume a path is on, as a text that stays the same when the volume comes back.
-//!
-//! The text is the mount's file system type, source, root and mount point, as the kernel lists
-//! them. Device numbers are not in it: they change with every boot. Where the mounts cannot be
-//! listed a path has no volume, and no volume is known to be mounted.
+//! Volumes as the kernel lists them: file system type, source, root and mount point. Device
+//! numbers are not in the text: they change with every boot.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

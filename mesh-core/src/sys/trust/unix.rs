@@ -1,5 +1,4 @@
-//! Whether a file or directory is safe to build on: nobody but the user and root may change it,
-//! nor any directory on the way to it.
+//! Trust by owners and modes.
 //!
 //! An owner is the user or root. What others may write is refused; what a group may write only
 //! when it is not the private group of the user or of root. A sticky directory of root's (such as
@@ -14,17 +13,13 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Component, Path, PathBuf};
 
 use crate::error::{Error, ErrorCode, Result};
+use crate::sys::user::euid;
 
 /// Symbolic links on one path, as many as the kernel allows.
 const LINKS_MAX: usize = 40;
 const STICKY: u32 = 0o1000;
 const GROUP_WRITE: u32 = 0o020;
 const OTHER_WRITE: u32 = 0o002;
-
-/// The effective user of this process.
-pub(crate) fn euid() -> u32 {
-    rustix::process::geteuid().as_raw()
-}
 
 /// Checks `path`, which must be absolute, and everything on the way to it.
 ///

@@ -1,10 +1,9 @@
-//! [`Address`]: where an app listens, and how a long path becomes a short one.
+//! Addresses on Unix: a socket file, `run/<name>.sock` below the home.
 //!
-//! On Unix an address is a socket file, `run/<name>.sock` below the home. The system takes about
-//! a hundred bytes of path; a longer one is reached through a symbolic link with a short name in a
-//! private directory of the user's, never cut. The mapping is a promise: every process of the user
-//! computes the same one.
+//! The system takes about a hundred bytes of path; a longer one is reached through a symbolic link
+//! with a short name in a private directory of the user's, never cut.
 
+use std::fmt;
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
@@ -13,6 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Error, ErrorCode, Result};
 use crate::name::AppName;
 use crate::sys::home::Home;
+use crate::sys::user;
 
 /// Bytes of a socket path that every system takes (104 with the final zero, on macOS).
 const PATH_MAX: usize = 103;
@@ -24,7 +24,7 @@ pub(crate) struct Address {
     /// The socket file.
     pub(crate) path: PathBuf,
     /// A path to the same file that is short enough for the system.
-    pub(super) short: PathBuf,
+    pub(in crate::transport) short: PathBuf,
 }
 
 impl Address {
@@ -48,9 +48,15 @@ impl Address {
     }
 }
 
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.path.display().fmt(f)
+    }
+}
+
 /// A short link to `directory`, made if it is missing, verified if it is there.
 fn link_to(directory: &Path) -> Result<PathBuf> {
-    let user = rustix::process::geteuid().as_raw();
+    let user = user::euid();
     let private = PathBuf::from(format!("/tmp/mesh-{user}"));
     let failed = |error: io::Error| {
         Error::new(ErrorCode::Home, format!("cannot use {} for short paths", private.display()))

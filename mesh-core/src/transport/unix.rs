@@ -15,18 +15,9 @@ use interprocess::local_socket::{
 };
 use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
 
+use super::Peer;
 use super::address::Address;
 use crate::sys::readiness::{Interest, Readiness};
-
-/// Who is at the other end, by the kernel's word at the time of connecting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub(crate) struct Peer {
-    /// The process.
-    pub(crate) pid: u32,
-    /// The user.
-    pub(crate) uid: u32,
-}
 
 /// A socket that apps connect to. Dropping it leaves the file: only the owner of the name may
 /// remove that, see [`Listener::unlink`].
@@ -73,6 +64,11 @@ impl Listener {
                 },
             };
         }
+    }
+
+    /// Whether callers find the listener: its socket file may have been deleted.
+    pub(crate) fn is_reachable(&self) -> bool {
+        self.address.path.exists()
     }
 
     /// Removes the socket file. Only while the name's lock is held.
@@ -141,13 +137,8 @@ impl Stream {
         let creds = self.0.peer_creds()?;
         let unknown = || io::Error::from(ErrorKind::Unsupported);
         let pid = creds.pid().and_then(|pid| u32::try_from(pid).ok()).ok_or_else(unknown)?;
-        Ok(Peer { pid, uid: creds.euid().ok_or_else(unknown)? })
-    }
-
-    /// Whether the other end belongs to this user, who alone is let in.
-    #[must_use]
-    pub(crate) fn is_own(peer: Peer) -> bool {
-        peer.uid == rustix::process::geteuid().as_raw()
+        let user = creds.euid().ok_or_else(unknown)?.to_string().into();
+        Ok(Peer { pid, user })
     }
 
     /// Reads what is there; `WouldBlock` when nothing is, 0 at the end.
@@ -241,7 +232,7 @@ mod tests {
         for end in [&near, &far] {
             let peer = end.peer().unwrap();
             assert_eq!(peer.pid, std::process::id());
-            assert!(Stream::is_own(peer));
+            assert!(peer.is_own());
         }
         assert_eq!(near.write(b"hello").unwrap(), 5);
         let mut buffer = [0; 8];

@@ -1,15 +1,15 @@
-//! [`Watch`]: told when something disappears from a directory, without polling.
+//! Removals told by inotify.
 //!
-//! Cleaners of temporary files delete sockets and locks under living owners. The watch says only
-//! that something was removed; what, its user looks up. What is moved away is not told: cleaners
-//! delete, and every file that is replaced by a rename would wake all watchers. A system without
-//! room for one more watch is no reason to fail: the app is then as safe as without it.
+//! What is moved away is not told: cleaners delete, and every file that is replaced by a rename
+//! would wake all watchers.
 
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
 use rustix::fs::inotify::{self, CreateFlags, WatchFlags};
+
+use crate::sys::readiness::{Interest, Readiness};
 
 /// A watch on the removals from one directory.
 #[derive(Debug)]
@@ -32,10 +32,21 @@ impl Watch {
         let mut events = [0; 4096];
         while rustix::io::read(&self.0, &mut events).is_ok_and(|length| length > 0) {}
     }
-}
 
-impl AsFd for Watch {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+    /// Puts the watch into a readiness set, armed.
+    ///
+    /// # Errors
+    /// When the system's bound on watched descriptors is reached.
+    pub(crate) fn watch(&self, set: &Readiness, token: u64) -> io::Result<()> {
+        set.add(&self.0, token)?;
+        self.arm(set, token)
+    }
+
+    /// Arms it for the next removal.
+    ///
+    /// # Errors
+    /// When it is not in the set.
+    pub(crate) fn arm(&self, set: &Readiness, token: u64) -> io::Result<()> {
+        set.arm(&self.0, token, Interest { read: true, write: false })
     }
 }

@@ -1,25 +1,20 @@
-//! A detached child: own session, nothing inherited but three streams and the ready pipe.
+//! A child in a session of its own, which inherits three streams and the ready pipe.
 //!
-//! The child has standard input closed off, both outputs in a log file, the given environment
-//! and nothing of ours, no blocked or ignored signals, and its own session, so that neither a
-//! terminal nor the end of its launcher reaches it. No shell is involved.
-//!
-//! The *ready pipe* is how the child says that it is ready: `MESH_READY_FD` holds the number of
-//! its write end, and any byte written there means ready. When the pipe ends without a byte, the
-//! child and all its descendants have closed it.
+//! `MESH_READY_FD` holds the number of the write end of the *ready pipe*, and any byte written
+//! there means ready. When the pipe ends without a byte, the child and all its descendants have
+//! closed it. No signal is blocked or ignored in the child.
 #![expect(unsafe_code, reason = "what a child does between fork and exec has no safe form")]
 
-use std::ffi::OsString;
-use std::fs::File;
-use std::io::{self, PipeReader, PipeWriter, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustix::fs::{FileType, OFlags};
 use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd, fcntl_setfd};
+
+use super::Detached;
 
 /// The environment variable that tells a child the number of its end of the ready pipe.
 pub(crate) const READY_VARIABLE: &str = "MESH_READY_FD";
@@ -29,36 +24,37 @@ const FIRST_FD: RawFd = 3;
 /// Linux's default for the most descriptors that a process may have.
 const LAST_FD: RawFd = 1 << 20;
 
-/// What to start, and with what.
+/// The launcher's end of a ready pipe.
 #[derive(Debug)]
-pub(crate) struct Detached<'a> {
-    /// The program, an absolute path.
-    pub(crate) program: &'a Path,
-    /// Its arguments.
-    pub(crate) args: &'a [String],
-    /// The directory it starts in.
-    pub(crate) cwd: &'a Path,
-    /// Its whole environment, except for the ready pipe's variable.
-    pub(crate) env: &'a [(OsString, OsString)],
-    /// Where both its outputs go.
-    pub(crate) log: &'a File,
-}
+pub(crate) struct ReadyWait(PipeReader);
+
+/// The end that the child gets; the launcher drops its copy once the child has one.
+#[derive(Debug)]
+pub(crate) struct ReadyGrant(PipeWriter);
 
 /// Both ends of a new ready pipe; no other child inherits them.
-pub(crate) fn ready_pipe() -> io::Result<(PipeReader, PipeWriter)> {
+pub(crate) fn ready_pair() -> io::Result<(ReadyWait, ReadyGrant)> {
     let (reader, writer) = io::pipe()?;
     // A launcher that runs with a closed standard stream would else hand that number on.
     let writer = OwnedFd::from(writer);
     let writer = fcntl_dupfd_cloexec(&writer, FIRST_FD)?;
-    Ok((reader, PipeWriter::from(writer)))
+    Ok((ReadyWait(reader), ReadyGrant(PipeWriter::from(writer))))
+}
+
+impl ReadyWait {
+    /// Blocks until the child says that it is ready (`true`), or until it and all its descendants
+    /// have closed the pipe, which is what a death looks like.
+    pub(crate) fn wait(mut self, _child: &Child) -> bool {
+        self.0.read_exact(&mut [0]).is_ok()
+    }
 }
 
 impl Detached<'_> {
     /// Starts the child, which gets `ready` as its end of the ready pipe.
     ///
     /// The caller waits for the child's end: else it remains as a zombie.
-    pub(crate) fn spawn(&self, ready: &PipeWriter) -> io::Result<Child> {
-        let number = ready.as_raw_fd();
+    pub(crate) fn spawn(&self, ready: &ReadyGrant) -> io::Result<Child> {
+        let number = ready.0.as_raw_fd();
         let mut command = Command::new(self.program);
         command
             .args(self.args)
@@ -186,15 +182,15 @@ fn is_inherited_pipe(fd: BorrowedFd<'_>) -> rustix::io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
-    use std::io::Read;
+    use std::fs::{self, File};
     use std::os::fd::AsFd;
+    use std::path::Path;
 
     /// Runs a shell script detached; answers its log, and what came through the ready pipe.
     fn run(script: &str) -> (String, Vec<u8>) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("log");
-        let (mut reader, writer) = ready_pipe().unwrap();
+        let (mut reader, writer) = ready_pair().unwrap();
         let log = File::create(&path).unwrap();
         let detached = Detached {
             program: Path::new("/bin/sh"),
@@ -206,7 +202,7 @@ mod tests {
         let mut child = detached.spawn(&writer).unwrap();
         drop(writer);
         let mut said = Vec::new();
-        reader.read_to_end(&mut said).unwrap();
+        reader.0.read_to_end(&mut said).unwrap();
         child.wait().unwrap();
         (fs::read_to_string(path).unwrap(), said)
     }

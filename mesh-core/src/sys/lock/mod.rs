@@ -8,17 +8,25 @@
 //! A child that was forked without exec has a copy of the lock and of the descriptor. The lock is
 //! still its maker's: what the child drops gives nothing back.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{ErrorKind, Seek, SeekFrom, Write};
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use fs2::FileExt;
 
-use crate::error::{Error, ErrorCode, Result};
+use crate::error::Result;
 use crate::sys::process::ProcessId;
-use crate::sys::{clock, file, trust};
+use crate::sys::{clock, file};
+
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod platform;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod platform;
+
+use platform::{check, failed};
 
 /// Bytes of a signature.
 const NOTE_MAX: u64 = 256;
@@ -108,12 +116,7 @@ impl FileLock {
     /// # Errors
     /// `home` when the path cannot be looked at.
     pub(crate) fn is_current(&self) -> Result<bool> {
-        let held = self.file.metadata().map_err(|error| failed(&self.path, error))?;
-        match fs::symlink_metadata(&self.path) {
-            Ok(found) => Ok((found.dev(), found.ino()) == (held.dev(), held.ino())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(failed(&self.path, error)),
-        }
+        platform::is_at(&self.file, &self.path).map_err(|error| failed(&self.path, error))
     }
 }
 
@@ -127,35 +130,13 @@ impl Drop for FileLock {
     }
 }
 
-fn check(held: &File, path: &Path) -> Result<()> {
-    let about = held.metadata().map_err(|error| failed(path, error))?;
-    let at = path.display();
-    let why = if !about.is_file() {
-        format!("it is {}", trust::kind_of(&about))
-    } else if about.uid() != trust::euid() {
-        format!("it belongs to user {}", about.uid())
-    } else if about.nlink() > 1 {
-        "it has a second name".to_owned()
-    } else {
-        return file::make_private(held).map_err(|error| failed(path, error));
-    };
-    Err(Error::new(ErrorCode::Refused, format!("the lock file {at} is not ours: {why}"))
-        .hint(format!("Find out who put it there, then remove {at}.")))
-}
-
-fn failed(path: &Path, error: std::io::Error) -> Error {
-    let what = format!("the lock file {} cannot be used", path.display());
-    let code = match error.raw_os_error() {
-        Some(libc::ELOOP | libc::ENXIO | libc::EISDIR) => ErrorCode::Refused,
-        _ => ErrorCode::Home,
-    };
-    Error::new(code, what).source(error)
-}
-
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::symlink;
+    use crate::error::ErrorCode;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, symlink};
 
     #[test]
     fn a_lock_has_one_holder_and_is_given_back() {

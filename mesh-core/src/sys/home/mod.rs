@@ -4,15 +4,20 @@
 //! other threads create files too. What exists already is verified and not repaired, except for
 //! an empty directory that nobody else could write: any other may hold anything.
 
-use std::fs::{self, DirBuilder};
-use std::io::{self, ErrorKind};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::name::AppName;
-use crate::sys::{clock, trust};
+use crate::sys::trust;
+
+#[cfg(unix)]
+#[path = "unix.rs"]
+mod platform;
+#[cfg(windows)]
+#[path = "windows.rs"]
+mod platform;
 
 /// The environment variable that names another home.
 pub(crate) const HOME_VARIABLE: &str = "MESH_HOME";
@@ -108,38 +113,17 @@ impl Home {
             return Err(self.unusable("is not an absolute path"));
         }
         if let Some(parent) = self.root.parent() {
-            let made = DirBuilder::new().recursive(true).mode(0o700).create(parent);
-            made.map_err(|error| cannot_create(&self.root, error))?;
+            platform::create_all(parent).map_err(|error| cannot_create(&self.root, error))?;
             trust::check_parent(parent, ErrorCode::Home)?;
         }
         let until = Instant::now() + CREATION;
-        create(&self.root)?;
-        close_if_empty(&self.root)?;
-        verify(&self.root, until)?;
-        self.check_file_system()?;
+        platform::create(&self.root)?;
+        platform::close_if_empty(&self.root)?;
+        platform::verify(&self.root, until)?;
+        platform::check_file_system(self)?;
         for directory in [self.run_dir(), self.log_dir()] {
-            create(&directory)?;
-            verify(&directory, until)?;
-        }
-        Ok(())
-    }
-
-    fn check_file_system(&self) -> Result<()> {
-        let failed = |error: rustix::io::Errno| self.unusable("cannot be looked at").source(error);
-        let volume = rustix::fs::statvfs(&self.root).map_err(failed)?;
-        if volume.f_flag.contains(rustix::fs::StatVfsMountFlags::RDONLY) {
-            return Err(self
-                .unusable("is on a read-only file system")
-                .hint("Set MESH_HOME to a directory that can be written."));
-        }
-        #[cfg(target_os = "linux")]
-        {
-            let magic = rustix::fs::statfs(&self.root).map_err(failed)?.f_type;
-            if let Some((_, name)) = NETWORK.iter().find(|(known, _)| *known == magic) {
-                return Err(self
-                    .unusable(&format!("is on a network file system ({name}), where locks fail"))
-                    .hint("Set MESH_HOME to a directory on a local disk."));
-            }
+            platform::create(&directory)?;
+            platform::verify(&directory, until)?;
         }
         Ok(())
     }
@@ -149,93 +133,18 @@ impl Home {
     }
 }
 
-/// File systems whose locks may be emulated, local to one host or absent, by statfs magic. 9p is
-/// among them: it carries a folder of another system, and sockets cannot be made in it.
-#[cfg(target_os = "linux")]
-const NETWORK: [(rustix::fs::FsWord, &str); 9] = [
-    (0x6969, "NFS"),
-    (0x517b, "SMB"),
-    (0xff53_4d42, "CIFS"),
-    (0xfe53_4d42, "SMB2"),
-    (0x5346_414f, "AFS"),
-    (0x7375_7245, "Coda"),
-    (0x00c3_6400, "Ceph"),
-    (0x0bd0_0bd0, "Lustre"),
-    (0x0102_1997, "9p"),
-];
-
-fn create(path: &Path) -> Result<()> {
-    match DirBuilder::new().mode(0o700).create(path) {
-        Ok(()) => {
-            // The umask can only have taken bits away, so nobody saw the directory too open.
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-                .map_err(|error| cannot_create(path, error))
-        }
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(cannot_create(path, error)),
-    }
-}
-
-/// Makes an empty directory private that others could read but not write, such as one that the
-/// user just made for `MESH_HOME`: nobody can have put anything into it. A directory with content
-/// is left to [`verify`], because it may serve other purposes.
-fn close_if_empty(path: &Path) -> Result<()> {
-    let Ok(about) = fs::symlink_metadata(path) else { return Ok(()) };
-    let mode = about.mode() & 0o7777;
-    let is_ours = about.is_dir() && about.uid() == trust::euid();
-    if !is_ours || mode & 0o077 == 0 || mode & 0o022 != 0 {
-        return Ok(());
-    }
-    match fs::read_dir(path).map(|mut found| found.next().is_none()) {
-        Ok(true) => fs::set_permissions(path, fs::Permissions::from_mode(0o700))
-            .map_err(|error| cannot_create(path, error)),
-        _ => Ok(()),
-    }
-}
-
 fn cannot_create(path: &Path, error: io::Error) -> Error {
     Error::new(ErrorCode::Home, format!("the directory {} cannot be created", path.display()))
         .hint("Set MESH_HOME to a directory of your own that can be written.")
         .source(error)
 }
 
-fn verify(path: &Path, until: Instant) -> Result<()> {
-    let at = path.display();
-    let about = fs::symlink_metadata(path).map_err(|error| {
-        Error::new(ErrorCode::Home, format!("the directory {at} cannot be looked at")).source(error)
-    })?;
-    if !about.is_dir() {
-        let found = trust::kind_of(&about);
-        return Err(Error::new(ErrorCode::Home, format!("{at} is {found}, not a directory"))
-            .hint(format!("Move {at} away, or set MESH_HOME to another directory.")));
-    }
-    let (owner, user) = (about.uid(), trust::euid());
-    if owner != user {
-        let what = format!("{at} belongs to user {owner}, but this process runs as user {user}");
-        return Err(Error::new(ErrorCode::Refused, what)
-            .hint("Run it as the owner, or set MESH_HOME to a directory of your own."));
-    }
-    let mode = about.mode() & 0o7777;
-    if mode & 0o077 != 0 {
-        let what = format!("{at} is open to other users (mode {mode:04o})");
-        return Err(Error::new(ErrorCode::Refused, what)
-            .hint(format!("Check that nobody tampered with it, then `chmod 700 {at}`.")));
-    }
-    if mode & 0o700 == 0o700 {
-        return Ok(());
-    }
-    // Under a strict umask another process may be between its two steps in `create`.
-    if until > Instant::now() {
-        clock::pause(Duration::from_millis(1));
-        return verify(path, until);
-    }
-    let what = format!("{at} is closed to its owner (mode {mode:04o})");
-    Err(Error::new(ErrorCode::Home, what).hint(format!("Run `chmod 700 {at}`.")))
-}
-
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
+    use std::fs;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     fn chmod(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();

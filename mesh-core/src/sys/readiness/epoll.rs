@@ -1,8 +1,4 @@
-//! The readiness set: one kernel object in which every thread of an app waits.
-//!
-//! Sources are one-shot: an event disarms its source until [`Readiness::arm`], so one thread at a
-//! time works on it. Beside the sources the set holds a bell (wakes one waiter for work that came
-//! from inside) and one timer. Waiting with nothing armed costs nothing.
+//! The set by epoll, with an eventfd for the bell and a timerfd for the timer.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -14,31 +10,11 @@ use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, timerfd_create, timerfd_settime,
 };
 
+use super::{Interest, Woken};
+
 /// The tokens of the bell and the timer; sources have lower ones.
 const BELL: u64 = u64::MAX;
 const TIMER: u64 = u64::MAX - 1;
-
-/// What a source is armed for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Interest {
-    /// Something can be read, or accepted.
-    pub(crate) read: bool,
-    /// Something can be written again.
-    pub(crate) write: bool,
-}
-
-/// Why a wait ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Woken {
-    /// The source with this token is ready, or its peer is gone.
-    Source(u64),
-    /// Somebody rang.
-    Bell,
-    /// The timer ran out.
-    Timer,
-    /// The time given to the wait is over.
-    Idle,
-}
 
 /// The set.
 #[derive(Debug)]
@@ -135,41 +111,5 @@ impl Readiness {
         let spec = Itimerspec { it_interval: interval, it_value: value };
         timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &spec)?;
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Write;
-    use std::os::unix::net::UnixStream;
-
-    const SOON: Option<Duration> = Some(Duration::from_secs(5));
-    const READ: Interest = Interest { read: true, write: false };
-
-    #[test]
-    fn a_source_is_reported_once_until_it_is_armed_again() {
-        let set = Readiness::new().unwrap();
-        let (near, mut far) = UnixStream::pair().unwrap();
-        set.add(&near, 7).unwrap();
-        far.write_all(b"x").unwrap();
-        assert_eq!(set.wait(Some(Duration::ZERO)).unwrap(), Woken::Idle);
-        set.arm(&near, 7, READ).unwrap();
-        assert_eq!(set.wait(SOON).unwrap(), Woken::Source(7));
-        assert_eq!(set.wait(Some(Duration::ZERO)).unwrap(), Woken::Idle);
-        set.arm(&near, 7, READ).unwrap();
-        assert_eq!(set.wait(SOON).unwrap(), Woken::Source(7));
-    }
-
-    #[test]
-    fn bell_and_timer_wake_one_wait_each() {
-        let set = Readiness::new().unwrap();
-        set.ring();
-        assert_eq!(set.wait(SOON).unwrap(), Woken::Bell);
-        assert_eq!(set.wait(Some(Duration::ZERO)).unwrap(), Woken::Idle);
-        set.set_timer(Duration::from_millis(1)).unwrap();
-        assert_eq!(set.wait(SOON).unwrap(), Woken::Timer);
-        set.ring();
-        assert_eq!(set.wait(SOON).unwrap(), Woken::Bell);
     }
 }
