@@ -10,3 +10,5 @@ mod platform;
 #[cfg(unix)]
 pub(crate) use platform::euid;
 pub(crate) use platform::own;
+#[cfg(windows)]
+pub(crate) use platform::{of_process, sid_text};
