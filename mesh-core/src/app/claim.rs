@@ -169,9 +169,7 @@ fn bind(home: &Home, name: &AppName) -> Result<Arc<Listener>> {
     let address = Address::of(home, name)?;
     Listener::bind(address.clone()).map(Arc::new).map_err(|error| {
         let text = format!("cannot listen at {address}");
-        Error::new(ErrorCode::Home, text)
-            .hint("Look at the rights of its directory and the room on its disk.")
-            .source(error)
+        Error::new(ErrorCode::Home, text).hint(Listener::HINT).source(error)
     })
 }
 

@@ -37,7 +37,8 @@ pub(crate) fn dial(
     let failed = |error: io::Error| {
         Error::new(ErrorCode::ConnectFailed, format!("cannot connect to {name}")).source(error)
     };
-    let stream = match connect(&Address::of(home, name)?) {
+    let address = Address::of(home, name)?;
+    let stream = match connect(&address) {
         Ok(stream) => stream,
         Err(error) => {
             return match error.kind() {
@@ -47,7 +48,7 @@ pub(crate) fn dial(
                 ErrorKind::PermissionDenied => {
                     let text = format!("the address of {name} is closed to this user");
                     Err(Error::new(ErrorCode::Refused, text)
-                        .hint(format!("Look who owns {}.", home.run_dir().display()))
+                        .hint(format!("Look who owns {address}."))
                         .source(error))
                 }
                 ErrorKind::WouldBlock => Err(failed(error)
@@ -56,14 +57,21 @@ pub(crate) fn dial(
             };
         }
     };
-    let Ok(peer) = stream.peer() else { return Ok(None) };
+    let peer = match stream.peer() {
+        Ok(peer) => peer,
+        Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+            let text = format!("the system does not tell who listens as {name}");
+            let hint = "It may run with more rights than this process, or as another user.";
+            return Err(Error::new(ErrorCode::Refused, text).hint(hint).source(error));
+        }
+        Err(_) => return Ok(None),
+    };
     if !peer.is_own() {
         let text = format!(
             "whoever listens as {name} is user {} (pid {}), not this user",
             peer.user, peer.pid
         );
-        return Err(Error::new(ErrorCode::Refused, text)
-            .hint(format!("Look who can write to {}.", home.run_dir().display())));
+        return Err(Error::new(ErrorCode::Refused, text).hint(format!("Look who owns {address}.")));
     }
     engine.connect(stream, peer, Role::Initiator).map(Some).map_err(failed)
 }

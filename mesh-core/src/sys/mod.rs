@@ -12,6 +12,8 @@ pub(crate) mod descriptors;
 pub(crate) mod file;
 pub(crate) mod home;
 pub(crate) mod lock;
+#[cfg(windows)]
+pub(crate) mod pipe;
 pub(crate) mod process;
 pub(crate) mod readiness;
 pub(crate) mod spawn;

@@ -28,6 +28,9 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    /// What to look at when [`Self::bind`] fails.
+    pub(crate) const HINT: &str = "Look at the rights of its directory and the room on its disk.";
+
     /// Listens at an address that nobody listens at. Only the holder of the name's lock may call
     /// this: a file that is left there is taken for a dead owner's and removed.
     ///

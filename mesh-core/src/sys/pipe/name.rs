@@ -1,0 +1,256 @@
+//! Named pipes: made by an owner, opened by a client, and asked who is at the other end.
+#![expect(unsafe_code, reason = "named pipes have no safe form in std")]
+
+use std::ffi::c_void;
+use std::io::{self, ErrorKind};
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::ptr;
+use std::sync::Arc;
+
+use windows_sys::Win32::Foundation::{
+    ERROR_PIPE_BUSY, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE, LocalFree,
+};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
+    SE_KERNEL_OBJECT,
+};
+use windows_sys::Win32::Security::{
+    OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES,
+};
+use windows_sys::Win32::Storage::FileSystem::{
+    CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, OPEN_EXISTING,
+    PIPE_ACCESS_DUPLEX, SECURITY_IDENTIFICATION, SECURITY_SQOS_PRESENT,
+    SetFileCompletionNotificationModes,
+};
+use windows_sys::Win32::System::Pipes::{
+    CreateNamedPipeW, GetNamedPipeClientProcessId, GetNamedPipeServerProcessId, PIPE_READMODE_BYTE,
+    PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES, PeekNamedPipe,
+};
+use windows_sys::Win32::System::WindowsProgramming::FILE_SKIP_COMPLETION_PORT_ON_SUCCESS;
+
+use super::Pipe;
+use super::operation::code_of;
+use crate::sys::user;
+
+/// Bytes that a pipe takes in each direction before a writer has to wait.
+pub(super) const BUFFER: u32 = 64 << 10;
+
+/// Who may open a pipe that is made: this user and nobody else, and not over the network.
+#[derive(Debug)]
+pub(crate) struct Owner(PSECURITY_DESCRIPTOR);
+
+// SAFETY: the descriptor is only read, from whichever thread.
+unsafe impl Send for Owner {}
+// SAFETY: the same.
+unsafe impl Sync for Owner {}
+
+impl Owner {
+    /// This user.
+    ///
+    /// # Errors
+    /// When the system cannot tell who that is.
+    pub(crate) fn this_user() -> io::Result<Self> {
+        let text = wide(&descriptor_of(&user::own()))?;
+        let mut descriptor = ptr::null_mut();
+        // SAFETY: the text ends with a zero, and `descriptor` is a place for one pointer.
+        let done = unsafe {
+            ConvertStringSecurityDescriptorToSecurityDescriptorW(
+                text.as_ptr(),
+                SDDL_REVISION_1,
+                &raw mut descriptor,
+                ptr::null_mut(),
+            )
+        };
+        if done == 0 { Err(io::Error::last_os_error()) } else { Ok(Self(descriptor)) }
+    }
+}
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        // SAFETY: the system allocated it for us, and nobody uses it any more.
+        unsafe { LocalFree(self.0) };
+    }
+}
+
+/// Owner: the user. A protected list, so that nothing is inherited: clients from the network are
+/// denied, the user gets all, nobody else gets anything.
+fn descriptor_of(user: &str) -> String {
+    format!("O:{user}D:P(D;;GA;;;NU)(A;;GA;;;{user})")
+}
+
+impl Pipe {
+    /// Makes an instance of the pipe `name`; the first one fails when the name is taken.
+    ///
+    /// # Errors
+    /// `PermissionDenied` when somebody has the name already; what else the system says.
+    pub(crate) fn create(name: &str, owner: &Owner, first: bool) -> io::Result<Self> {
+        let name = wide(name)?;
+        let attributes = SECURITY_ATTRIBUTES {
+            nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or_default(),
+            lpSecurityDescriptor: owner.0,
+            bInheritHandle: 0,
+        };
+        let first = if first { FILE_FLAG_FIRST_PIPE_INSTANCE } else { 0 };
+        // SAFETY: the name ends with a zero; the attributes and what they point to outlive the
+        // call.
+        let handle = unsafe {
+            CreateNamedPipeW(
+                name.as_ptr(),
+                PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | first,
+                PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_REJECT_REMOTE_CLIENTS,
+                PIPE_UNLIMITED_INSTANCES,
+                BUFFER,
+                BUFFER,
+                0,
+                &raw const attributes,
+            )
+        };
+        Self::new(owned(handle)?)
+    }
+
+    /// Opens an instance of the pipe `name` that waits for a client. Whoever made the pipe may
+    /// learn who the client is, and not act on its behalf.
+    ///
+    /// # Errors
+    /// `NotFound` when there is no such pipe, `WouldBlock` when no instance waits.
+    pub(crate) fn open(name: &str) -> io::Result<Self> {
+        let name = wide(name)?;
+        let flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
+        // SAFETY: the name ends with a zero, and everything else is a plain value or null.
+        let handle = unsafe {
+            CreateFileW(
+                name.as_ptr(),
+                GENERIC_READ | GENERIC_WRITE,
+                0,
+                ptr::null(),
+                OPEN_EXISTING,
+                flags,
+                ptr::null_mut(),
+            )
+        };
+        match owned(handle) {
+            Ok(handle) => Self::new(handle),
+            Err(error) if code_of(&error) == ERROR_PIPE_BUSY => Err(ErrorKind::WouldBlock.into()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The process that made the pipe, for a client.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn server(&self) -> io::Result<u32> {
+        self.other_end(GetNamedPipeServerProcessId)
+    }
+
+    /// The process that opened the pipe, for whoever made it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn client(&self) -> io::Result<u32> {
+        self.other_end(GetNamedPipeClientProcessId)
+    }
+
+    /// The user who made the pipe, as the pipe itself says. Nobody can make one in another's name.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn maker(&self) -> io::Result<Arc<str>> {
+        let handle = self.handle.read();
+        let handle = handle.as_ref().ok_or(ErrorKind::NotConnected)?;
+        let (mut owner, mut descriptor) = (ptr::null_mut(), ptr::null_mut());
+        // SAFETY: an open handle, and places for two pointers; the others are not asked for.
+        let failed = unsafe {
+            GetSecurityInfo(
+                handle.as_raw_handle(),
+                SE_KERNEL_OBJECT,
+                OWNER_SECURITY_INFORMATION,
+                &raw mut owner,
+                ptr::null_mut(),
+                ptr::null_mut(),
+                ptr::null_mut(),
+                &raw mut descriptor,
+            )
+        };
+        if failed != 0 {
+            return Err(io::Error::from_raw_os_error(failed.cast_signed()));
+        }
+        let descriptor = Owner(descriptor);
+        if owner.is_null() {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        // SAFETY: the identifier is inside the descriptor, which is still there; its second byte
+        // counts its parts of four bytes, behind a head of eight.
+        let text = unsafe {
+            let sid = owner.cast::<u8>();
+            user::sid_text(std::slice::from_raw_parts(sid, 8 + 4 * usize::from(*sid.add(1))))
+        };
+        drop(descriptor);
+        text.map(Arc::from).ok_or_else(|| ErrorKind::InvalidData.into())
+    }
+
+    fn other_end(
+        &self,
+        ask: unsafe extern "system" fn(HANDLE, *mut u32) -> i32,
+    ) -> io::Result<u32> {
+        let handle = self.handle.read();
+        let handle = handle.as_ref().ok_or(ErrorKind::NotConnected)?;
+        let mut pid = 0;
+        // SAFETY: both functions write one number for an open handle.
+        if unsafe { ask(handle.as_raw_handle(), &raw mut pid) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(pid)
+    }
+}
+
+/// Lets the port tell only of operations that did not finish at once.
+pub(super) fn skip_packets_of_success(pipe: &OwnedHandle) -> io::Result<()> {
+    let mode = u8::try_from(FILE_SKIP_COMPLETION_PORT_ON_SUCCESS).unwrap_or_default();
+    // SAFETY: an open handle and a number.
+    match unsafe { SetFileCompletionNotificationModes(pipe.as_raw_handle(), mode) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Bytes that can be read at once.
+pub(super) fn available(pipe: &OwnedHandle) -> io::Result<usize> {
+    let (mut bytes, none) = (0, ptr::null_mut());
+    // SAFETY: no buffer is given, and the place for the number outlives the call.
+    let done = unsafe {
+        PeekNamedPipe(pipe.as_raw_handle(), ptr::null_mut(), 0, none, &raw mut bytes, none)
+    };
+    match done {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(usize::try_from(bytes).unwrap_or_default()),
+    }
+}
+
+/// A handle that the system gave, or its error.
+fn owned(handle: *mut c_void) -> io::Result<OwnedHandle> {
+    if handle == INVALID_HANDLE_VALUE || handle.is_null() {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: a new handle that nobody else has.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
+/// The text as the system wants it.
+fn wide(text: &str) -> io::Result<Arc<[u16]>> {
+    if text.contains('\0') {
+        return Err(ErrorKind::InvalidInput.into());
+    }
+    Ok(text.encode_utf16().chain([0]).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_user_is_let_in_and_nobody_from_the_network() {
+        assert_eq!(descriptor_of("S-1-5-21-1"), "O:S-1-5-21-1D:P(D;;GA;;;NU)(A;;GA;;;S-1-5-21-1)");
+        Owner::this_user().unwrap();
+    }
+}
