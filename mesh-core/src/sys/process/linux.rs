@@ -25,8 +25,8 @@ pub(super) fn running_since(pid: u32) -> Option<u64> {
 }
 
 /// Whether the process with this pid is of the session that `leader` began.
-pub(super) fn leads(leader: u32, pid: u32) -> bool {
-    Stat::read(pid).is_some_and(|stat| stat.session == leader)
+pub(super) fn leads(leader: &ProcessId, pid: u32) -> bool {
+    Stat::read(pid).is_some_and(|stat| stat.session == leader.pid)
 }
 
 /// A kernel handle on one process.

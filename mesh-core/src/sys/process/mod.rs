@@ -2,11 +2,12 @@
 //!
 //! A pid alone is never trusted, since the kernel gives it out again. A process is its pid with
 //! its raw start time and the boot it belongs to; a signal goes only through a handle that the
-//! kernel keeps on that very process. Wall-clock start times are not used: they move when the
-//! clock is set.
+//! kernel keeps on that very process. Start times that move when the clock is set are not used.
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(windows)]
+mod exit;
 #[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod platform;
@@ -58,7 +59,7 @@ impl ProcessId {
     /// Whether the process with this pid is this one or, as the platform keeps account of that,
     /// one that came of it.
     pub(crate) fn leads(&self, pid: u32) -> bool {
-        pid == self.pid || platform::leads(self.pid, pid)
+        pid == self.pid || platform::leads(self, pid)
     }
 
     /// Whether it still runs; a zombie does not.

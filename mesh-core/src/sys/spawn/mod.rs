@@ -15,6 +15,8 @@ mod platform;
 #[cfg(windows)]
 #[path = "windows.rs"]
 mod platform;
+#[cfg(all(test, windows))]
+pub(crate) mod script;
 
 pub(crate) use platform::{
     READY_VARIABLE, ReadySignal, ReadyWait, is_launched, ready_pair, take_ready_signal,
