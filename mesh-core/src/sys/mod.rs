@@ -11,7 +11,11 @@ pub(crate) mod clock;
 pub(crate) mod descriptors;
 pub(crate) mod file;
 pub(crate) mod home;
+#[cfg(target_os = "macos")]
+pub(crate) mod kqueue;
 pub(crate) mod lock;
+#[cfg(target_os = "macos")]
+pub(crate) mod peer;
 #[cfg(windows)]
 pub(crate) mod pipe;
 pub(crate) mod process;

@@ -1,8 +1,10 @@
 //! The readiness set: one kernel object in which every thread of an app waits.
 //!
 //! Sources are one-shot: an event disarms its source until [`Readiness::arm`], so one thread at a
-//! time works on it. Beside the sources the set holds a bell (wakes one waiter for work that came
-//! from inside) and one timer. Waiting with nothing armed costs nothing.
+//! time works on it. Where the kernel keeps the two directions apart, one armed for both may be
+//! reported twice; the second thread finds nothing left to do. Beside the sources the set holds a
+//! bell (wakes one waiter for work that came from inside) and one timer. Waiting with nothing armed
+//! costs nothing.
 
 #[cfg(target_os = "linux")]
 #[path = "epoll.rs"]
