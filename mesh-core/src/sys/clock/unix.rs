@@ -8,7 +8,8 @@ use rustix::time::{ClockId, clock_gettime};
 pub(crate) fn since_boot() -> Duration {
     #[cfg(target_os = "linux")]
     let clock = ClockId::Boottime;
-    #[cfg(not(target_os = "linux"))]
+    // There it counts the time asleep too, and Linux's name does not exist.
+    #[cfg(target_os = "macos")]
     let clock = ClockId::Monotonic;
     let now = clock_gettime(clock);
     let nanos = u32::try_from(now.tv_nsec).unwrap_or(0);

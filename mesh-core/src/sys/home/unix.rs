@@ -36,6 +36,15 @@ pub(super) fn check_file_system(home: &Home) -> Result<()> {
                 .hint("Set MESH_HOME to a directory on a local disk."));
         }
     }
+    #[cfg(target_os = "macos")]
+    {
+        let about = rustix::fs::statfs(home.root()).map_err(failed)?;
+        if about.f_flags & libc::MNT_LOCAL.cast_unsigned() == 0 {
+            return Err(home
+                .unusable("is on a network file system, where locks fail")
+                .hint("Set MESH_HOME to a directory on a local disk."));
+        }
+    }
     Ok(())
 }
 

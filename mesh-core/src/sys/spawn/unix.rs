@@ -22,6 +22,7 @@ pub(crate) const READY_VARIABLE: &str = "MESH_READY_FD";
 /// The first descriptor that is not a standard stream.
 const FIRST_FD: RawFd = 3;
 /// Linux's default for the most descriptors that a process may have.
+#[cfg(target_os = "linux")]
 const LAST_FD: RawFd = 1 << 20;
 
 /// The launcher's end of a ready pipe.
@@ -85,8 +86,8 @@ fn prepare_child(ready: RawFd) -> io::Result<()> {
 }
 
 fn default_signals() {
-    // Signal 0 does not exist, KILL and STOP cannot be changed, and the C library keeps two for
-    // itself: for these the call fails, and that is fine.
+    // Signal 0 does not exist, KILL and STOP cannot be changed, Linux's C library keeps two for
+    // itself and macOS has 31: for these the call fails, and that is fine.
     for signal in 1..=64 {
         // SAFETY: the default disposition is valid for every signal, and runs no code of ours.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
@@ -113,9 +114,7 @@ fn close_on_exec() -> io::Result<()> {
         }
     }
     // A kernel without the call: one by one, up to the limit of open files.
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let last = limit.and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(LAST_FD).min(LAST_FD);
-    for number in FIRST_FD..last {
+    for number in FIRST_FD..last_fd() {
         // SAFETY: a number that is not open makes the calls fail with EBADF, nothing else.
         let fd = unsafe { BorrowedFd::borrow_raw(number) };
         if let Ok(flags) = fcntl_getfd(fd) {
@@ -123,6 +122,20 @@ fn close_on_exec() -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The number after the last that a descriptor of this process can have.
+#[cfg(target_os = "linux")]
+fn last_fd() -> RawFd {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.and_then(|limit| RawFd::try_from(limit).ok()).unwrap_or(LAST_FD).min(LAST_FD)
+}
+
+/// The same; the kernel's own bound counts where the process has none.
+#[cfg(target_os = "macos")]
+fn last_fd() -> RawFd {
+    // SAFETY: a system call without arguments, which cannot fail.
+    unsafe { libc::getdtablesize() }
 }
 
 /// The child's end of the ready pipe.
@@ -209,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_child_says_that_it_is_ready() {
-        let (_, said) = run("echo >/proc/self/fd/$MESH_READY_FD");
+        let (_, said) = run("echo >/dev/fd/$MESH_READY_FD");
         assert_eq!(said, b"\n");
     }
 
@@ -225,7 +238,9 @@ mod tests {
         assert_eq!(rest, ["/usr", "problem", "end"]);
     }
 
+    /// Looks into /proc, as only Linux can.
     #[test]
+    #[cfg(target_os = "linux")]
     fn a_child_inherits_no_descriptor_but_the_ready_pipe() {
         let dir = tempfile::tempdir().unwrap();
         let open = File::create(dir.path().join("open")).unwrap();
@@ -236,7 +251,9 @@ mod tests {
         assert_eq!(log.lines().filter(|line| line.starts_with("pipe:")).count(), 1, "{log}");
     }
 
+    /// Looks into /proc, as only Linux can.
     #[test]
+    #[cfg(target_os = "linux")]
     fn a_child_leads_its_own_session_with_clean_signals() {
         let (log, _) = run("cut -d' ' -f6 /proc/$$/stat; echo $$; grep -E 'Sig(Blk|Ign)' \
                             /proc/$$/status | cut -f2");

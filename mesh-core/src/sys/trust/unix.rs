@@ -4,7 +4,8 @@
 //! when it is not the private group of the user or of root. A sticky directory of root's (such as
 //! `/tmp`) is accepted on the way, because in it only an owner can replace an entry, and the owner
 //! of the next component is checked too. Symbolic links are walked one by one, since whoever
-//! owns a link decides where it leads.
+//! owns a link decides where it leads. Access lists beside the modes are not looked at: on Linux
+//! the mode tells what they grant at most, on macOS it does not.
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -170,6 +171,7 @@ fn unsafe_mode(path: &Path, about: &Metadata, who: &str, repair: &str) -> Error 
 }
 
 /// Whether only this user, or only root, is in the group.
+#[cfg(target_os = "linux")]
 fn is_private_group(gid: u32) -> bool {
     let own = rustix::process::getegid().as_raw();
     let (owner, known) = match gid {
@@ -184,7 +186,19 @@ fn is_private_group(gid: u32) -> bool {
         }
 }
 
+/// Whether nobody is in the group but who is root or may become it: `wheel` and `admin`. The group
+/// of administrators can write to `/Applications` and to what Homebrew installs, and could replace
+/// it as root just as well. Users' own groups are not private on macOS: all are in `staff`, and
+/// who is in another one no file tells.
+#[cfg(target_os = "macos")]
+fn is_private_group(gid: u32) -> bool {
+    const WHEEL: u32 = 0;
+    const ADMIN: u32 = 80;
+    matches!(gid, WHEEL | ADMIN)
+}
+
 /// The same, from the texts of the user and group databases.
+#[cfg(target_os = "linux")]
 fn is_private_in(gid: u32, owner: u32, users: &str, groups: &str) -> bool {
     let (gid, owner) = (gid.to_string(), owner.to_string());
     let mut own_names = Vec::new();
@@ -264,6 +278,15 @@ mod tests {
     }
 
     #[test]
+    #[cfg(target_os = "macos")]
+    fn administrators_are_trusted_and_the_group_of_all_users_is_not() {
+        assert!(is_private_group(0) && is_private_group(80));
+        assert!(!is_private_group(20));
+    }
+
+    /// macOS keeps its users in no file.
+    #[test]
+    #[cfg(target_os = "linux")]
     fn a_group_is_private_when_nobody_else_is_in_it() {
         let users = "root:x:0:0::/root:/bin/sh\nann:x:1000:1000::/:/bin/sh\nbob:x:1001:1001::/:";
         let groups = "root:x:0:\nann:x:1000:ann\nbob:x:1001:ann\nteam:x:50:ann,bob\n";
