@@ -29,12 +29,12 @@ pub(crate) fn this_program() -> Result<Vec<String>> {
 }
 
 /// The directory to launch this process's program in: the current one. Where others could plant
-/// files (such as `/tmp`), or when it is gone, it is the root directory instead, because a launch
-/// in such a directory is refused.
+/// files (such as `/tmp`), or when it is gone, it is the root directory (on Windows the
+/// system's own) instead, because a launch in such a directory is refused.
 pub(crate) fn this_directory() -> PathBuf {
     match env::current_dir() {
         Ok(directory) if trust::check_path(&directory, ErrorCode::Refused).is_ok() => directory,
-        _ => PathBuf::from("/"),
+        _ => trust::neutral_directory(),
     }
 }
 

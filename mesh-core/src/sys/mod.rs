@@ -7,6 +7,8 @@
 #[cfg(not(any(target_os = "linux", target_os = "macos", windows)))]
 compile_error!("mesh runs on Linux, macOS and Windows");
 
+#[cfg(windows)]
+pub(crate) mod access;
 pub(crate) mod clock;
 pub(crate) mod descriptors;
 pub(crate) mod file;

@@ -16,6 +16,8 @@ mod platform;
 #[path = "windows.rs"]
 mod platform;
 
+#[cfg(windows)]
+pub(crate) use platform::wide;
 pub(crate) use platform::{
     is_executable, make_private, open, open_or_create, open_to_append, sync_directory,
 };

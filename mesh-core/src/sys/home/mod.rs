@@ -140,14 +140,56 @@ fn cannot_create(path: &Path, error: io::Error) -> Error {
 }
 
 #[cfg(test)]
-#[cfg(unix)]
 mod tests {
     use super::*;
     use std::fs;
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
-    fn chmod(path: &Path, mode: u32) {
-        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    /// Gives everybody these rights over a directory of this user's: on Unix by its mode, on
+    /// Windows by its list.
+    fn open_to_all(path: &Path, writable: bool) {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = if writable { 0o777 } else { 0o755 };
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        }
+        #[cfg(windows)]
+        {
+            use crate::sys::{access, user};
+            let (own, all) = (user::own(), if writable { "FA" } else { "FRFX" });
+            access::Descriptor::from_text(&format!("D:P(A;OICI;FA;;;{own})(A;OICI;{all};;;WD)"))
+                .and_then(|list| list.apply(&access::look_at(path)?))
+                .unwrap();
+        }
+    }
+
+    fn close(path: &Path) {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
+        }
+        #[cfg(windows)]
+        {
+            use crate::sys::access;
+            access::Descriptor::private()
+                .and_then(|list| list.apply(&access::look_at(path)?))
+                .unwrap();
+        }
+    }
+
+    fn is_private(path: &Path) -> bool {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            fs::metadata(path).unwrap().mode() & 0o7777 == 0o700
+        }
+        #[cfg(windows)]
+        {
+            use crate::sys::{access, user};
+            let access = access::Access::of(&access::look_at(path).unwrap()).unwrap();
+            !access.is_open && access.guests(&user::own()).is_empty()
+        }
     }
 
     #[test]
@@ -160,7 +202,7 @@ mod tests {
             }
         });
         for path in [home.root().to_owned(), home.run_dir(), home.log_dir()] {
-            assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o700, "{}", path.display());
+            assert!(is_private(&path), "{}", path.display());
         }
     }
 
@@ -170,42 +212,52 @@ mod tests {
         let home = Home::at(dir.path().join("home"));
         home.prepare().unwrap();
         for directory in [home.root().to_owned(), home.run_dir(), home.log_dir()] {
-            chmod(&directory, 0o755);
+            open_to_all(&directory, false);
             let error = home.prepare().unwrap_err();
             assert_eq!(error.code(), ErrorCode::Refused);
+            #[cfg(unix)]
             let repair = format!("`chmod 700 {}`", directory.display());
+            #[cfg(windows)]
+            let repair = format!("`icacls \"{}\" /inheritance:d", directory.display());
             assert!(error.next_step().unwrap().contains(&repair), "{error:?}");
-            chmod(&directory, 0o700);
+            close(&directory);
         }
-        chmod(home.root(), 0o777);
+        open_to_all(home.root(), true);
         assert_eq!(home.prepare().unwrap_err().code(), ErrorCode::Refused);
-        chmod(home.root(), 0o700);
-        chmod(dir.path(), 0o777);
+        close(home.root());
+        open_to_all(dir.path(), true);
         assert_eq!(home.prepare().unwrap_err().code(), ErrorCode::Refused);
     }
 
     #[test]
     fn an_empty_directory_is_made_private_unless_others_can_write_it() {
         let dir = tempfile::tempdir().unwrap();
-        chmod(dir.path(), 0o777);
+        open_to_all(dir.path(), true);
         assert_eq!(Home::at(dir.path()).prepare().unwrap_err().code(), ErrorCode::Refused);
-        chmod(dir.path(), 0o755);
+        open_to_all(dir.path(), false);
         Home::at(dir.path()).prepare().unwrap();
-        assert_eq!(fs::metadata(dir.path()).unwrap().mode() & 0o7777, 0o700);
+        assert!(is_private(dir.path()));
     }
 
     #[test]
-    fn a_file_or_link_in_place_of_the_home_is_named() {
+    fn a_file_in_place_of_the_home_is_named() {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("file");
         fs::write(&file, "x").unwrap();
         let error = Home::at(&file).prepare().unwrap_err();
         assert_eq!(error.code(), ErrorCode::Home);
         assert!(error.message().contains("is a regular file"), "{error:?}");
+        assert_eq!(Home::at(file.join("x")).prepare().unwrap_err().code(), ErrorCode::Home);
+    }
+
+    /// On Windows a link needs a right that users do not have.
+    #[cfg(unix)]
+    #[test]
+    fn a_link_in_place_of_the_home_is_named() {
+        let dir = tempfile::tempdir().unwrap();
         let link = dir.path().join("link");
         std::os::unix::fs::symlink(dir.path(), &link).unwrap();
         assert!(Home::at(&link).prepare().unwrap_err().message().contains("symbolic link"));
-        assert_eq!(Home::at(file.join("x")).prepare().unwrap_err().code(), ErrorCode::Home);
     }
 
     #[test]

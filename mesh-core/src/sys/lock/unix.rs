@@ -5,8 +5,25 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use fs2::FileExt;
+
 use crate::error::{Error, ErrorCode, Result};
 use crate::sys::{file, trust, user};
+
+/// Takes the lock of an open file; [`is_held`] tells when somebody else has it.
+pub(super) fn lock(file: &File) -> io::Result<()> {
+    FileExt::try_lock_exclusive(file)
+}
+
+/// Gives it back. A failure leaves it to the close that follows.
+pub(super) fn unlock(file: &File) {
+    let _ = FileExt::unlock(file);
+}
+
+/// Whether the error says that somebody else has the lock.
+pub(super) fn is_held(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock
+}
 
 /// Whether the path leads to this open file.
 pub(super) fn is_at(file: &File, path: &Path) -> io::Result<bool> {

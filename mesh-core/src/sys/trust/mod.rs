@@ -9,4 +9,6 @@ mod platform;
 #[path = "windows.rs"]
 mod platform;
 
-pub(crate) use platform::{check_file, check_parent, check_path, kind_of};
+#[cfg(windows)]
+pub(crate) use platform::who_and_repair;
+pub(crate) use platform::{check_file, check_parent, check_path, kind_of, neutral_directory};

@@ -105,6 +105,12 @@ pub(crate) fn kind_of(about: &Metadata) -> &'static str {
     }
 }
 
+/// The directory where a program is started that has none of its own: one that is always there
+/// and that others cannot change.
+pub(crate) fn neutral_directory() -> PathBuf {
+    PathBuf::from("/")
+}
+
 fn names(path: &Path) -> impl DoubleEndedIterator<Item = OsString> + '_ {
     path.components().filter_map(|component| match component {
         Component::Normal(name) => Some(name.to_owned()),

@@ -12,4 +12,6 @@ mod platform;
 #[path = "windows.rs"]
 mod platform;
 
+#[cfg(windows)]
+pub(crate) use platform::about;
 pub(crate) use platform::{is_present, of};
