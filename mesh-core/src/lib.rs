@@ -41,6 +41,16 @@ mod error;
 mod launch;
 pub mod limits;
 pub mod name;
+/// What the `mesh` command needs of the system and std lacks. Not for other programs: it may change
+/// with any version.
+#[doc(hidden)]
+pub mod os {
+    #[cfg(windows)]
+    pub use crate::sys::console::enable_escapes;
+    pub use crate::sys::identity::FileId;
+    #[cfg(windows)]
+    pub use crate::sys::job::Job;
+}
 pub mod proto;
 mod registry;
 mod runtime;

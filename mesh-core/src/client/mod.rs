@@ -198,6 +198,16 @@ impl Client {
         Ok(live)
     }
 
+    /// The process that owns a name now, by the kernel's word, which a frozen process cannot
+    /// withhold; nothing where nobody does, or the kernel does not say. The number may be another
+    /// process's as soon as this one has ended: it is to be shown, not to be signalled.
+    #[must_use]
+    pub fn owner(&self, app: &AppName) -> Option<u32> {
+        let stream = Socket::connect(&Address::of(&self.0.home, app).ok()?).ok()?;
+        // A process of another pid namespace has no number here.
+        stream.peer().ok().map(|peer| peer.pid).filter(|&pid| pid != 0)
+    }
+
     /// The registry of this client's home.
     #[must_use]
     pub fn registry(&self) -> &Registry {

@@ -10,9 +10,14 @@ compile_error!("mesh runs on Linux, macOS and Windows");
 #[cfg(windows)]
 pub(crate) mod access;
 pub(crate) mod clock;
+#[cfg(windows)]
+pub(crate) mod console;
 pub(crate) mod descriptors;
 pub(crate) mod file;
 pub(crate) mod home;
+pub(crate) mod identity;
+#[cfg(windows)]
+pub(crate) mod job;
 #[cfg(target_os = "macos")]
 pub(crate) mod kqueue;
 pub(crate) mod lock;
