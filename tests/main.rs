@@ -9,6 +9,7 @@ mod cli;
 mod deadline;
 mod embedded;
 mod examples;
+mod exec;
 mod launch;
 mod permissions;
 mod registry;

@@ -171,7 +171,7 @@ pub(crate) enum Command {
         #[arg(value_parser = FalseyValueParser::new())]
         follow: bool,
     },
-    /// Makes an app of shell commands
+    /// Makes an app of shell commands, or of a program
     ///
     /// Example: mesh serve -d greeter --method 'hello=echo "hello $1"' --stream 'count=seq $1'
     #[command(after_help = SERVE)]
@@ -214,9 +214,11 @@ impl Command {
 }
 
 const SERVE: &str = "\
-A COMMAND runs as `sh -c COMMAND NAME ARG...`: $1 and so on are the positional arguments, a named
-one is $MESH_ARG_KEY. Its standard output is the value, each line of a stream command an item. A
-status other than 0 is an error with the last lines of its standard error.";
+A COMMAND runs by the system's shell: as `sh -c COMMAND NAME ARG...`, or by cmd.exe. $1 (%1) and
+so on are the positional arguments, $MESH_ARG_1 (!MESH_ARG_1!) too; a named one is $MESH_ARG_KEY.
+A program runs without any shell: mesh serve NAME --exec M -- PROG ARG {0} {name}. Standard output
+is the value, each line of a stream an item. A status other than 0 is an error with the last lines
+of standard error.";
 
 /// A method of an app and its arguments.
 #[derive(Debug, clap::Args)]
@@ -289,8 +291,8 @@ pub(crate) struct Add {
     pub(crate) command: Vec<String>,
 }
 
-/// An app made of shell commands.
-#[derive(Debug, clap::Args)]
+/// An app made of commands.
+#[derive(Clone, Debug, clap::Args)]
 pub(crate) struct Serve {
     /// The app's name
     pub(crate) name: String,
@@ -300,10 +302,19 @@ pub(crate) struct Serve {
     /// A method that answers with a stream of lines; may be given again
     #[arg(long, env = "MESH_STREAM", hide_env = true, value_name = "M=COMMAND")]
     pub(crate) stream: Vec<String>,
+    /// A method that answers with the output of the program behind `--`
+    #[arg(long, env = "MESH_EXEC", hide_env = true, value_name = "M")]
+    pub(crate) exec: Option<String>,
+    /// A method that answers with the lines of the program behind `--`
+    #[arg(long, env = "MESH_EXEC_STREAM", hide_env = true, value_name = "M")]
+    pub(crate) exec_stream: Option<String>,
     /// Starts it detached and returns when it is ready
     #[arg(short, long, env = "MESH_DETACH", hide_env = true)]
     #[arg(value_parser = FalseyValueParser::new())]
     pub(crate) detach: bool,
+    /// The program, run without any shell; {0} and {name} are arguments, {{ is a brace
+    #[arg(last = true, value_name = "PROG")]
+    pub(crate) program: Vec<String>,
 }
 
 #[cfg(test)]

@@ -119,7 +119,8 @@ fn named(text: &str) -> Option<(&str, Named<'_>)> {
     }
 }
 
-fn is_identifier(text: &str) -> bool {
+/// Whether a text can name an argument on the command line.
+pub(crate) fn is_identifier(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
 }

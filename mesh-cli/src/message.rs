@@ -9,6 +9,7 @@ use log::LevelFilter;
 use mesh_core::{Error, ErrorCode, json};
 
 use crate::args::{Color, Global};
+use crate::platform::prepare_terminal;
 use crate::{escape, exit_code};
 
 const RED: &str = "\x1b[1;31m";
@@ -26,9 +27,9 @@ impl Message {
     /// As the flags want it.
     pub(crate) fn new(global: &Global) -> Self {
         let color = match global.color {
-            Color::Always => true,
+            Color::Always => !std::io::stderr().is_terminal() || prepare_terminal(),
             Color::Never => false,
-            Color::Auto => colored_by_default(),
+            Color::Auto => colored_by_default() && prepare_terminal(),
         };
         Self { quiet: global.quiet, verbose: global.verbose > 0, color }
     }

@@ -12,7 +12,6 @@ use mesh_core::{AppName, Client, Result, Value};
 use serde_json::{Value as Json, json};
 
 use crate::context::Context;
-use crate::platform;
 
 /// Threads that ask.
 const ASKERS: usize = 8;
@@ -54,6 +53,6 @@ pub(crate) fn stats(context: &Context, client: &Client) -> Result<BTreeMap<AppNa
 pub(crate) fn pid(client: &Client, app: &AppName, stats: Option<&Json>) -> Json {
     match stats {
         Some(stats) => stats["pid"].clone(),
-        None => json!(platform::owner(&client.home().socket_path(app))),
+        None => json!(client.owner(app)),
     }
 }

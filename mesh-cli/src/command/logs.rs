@@ -9,6 +9,7 @@ use std::io::{self, BufRead, BufReader, ErrorKind, Read};
 use std::path::Path;
 use std::time::Duration;
 
+use mesh_core::os::FileId;
 use mesh_core::{CancelToken, Error, ErrorCode};
 use serde_json::json;
 
@@ -16,7 +17,6 @@ use crate::args::Format;
 use crate::context::Context;
 use crate::failure::{Failure, Result, app_name};
 use crate::output::Output;
-use crate::platform::same_file;
 use crate::signal::Second;
 use crate::{escape, exit_code, near, signal};
 
@@ -65,8 +65,9 @@ fn follow_on(output: Output, path: &Path, log: &mut Option<Log>, token: &CancelT
 }
 
 fn is_current(log: Option<&Log>, path: &Path) -> bool {
-    let (Some(log), Ok(now)) = (log, path.metadata()) else { return false };
-    log.from.get_ref().metadata().is_ok_and(|then| same_file(&then, &now))
+    let (Some(log), Ok(now)) = (log, File::open(path)) else { return false };
+    let (then, now) = (FileId::of(log.from.get_ref()), FileId::of(&now));
+    matches!((then, now), (Ok(then), Ok(now)) if then == now)
 }
 
 fn open(path: &Path) -> Result<Option<Log>> {

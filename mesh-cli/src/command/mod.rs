@@ -18,7 +18,7 @@ mod tour;
 use crate::args::Command;
 use crate::context::Context;
 use crate::failure::Result;
-use crate::serve::guard;
+use crate::platform;
 
 /// Does what was typed.
 ///
@@ -41,7 +41,7 @@ pub(crate) fn run(context: &Context, command: Command) -> Result {
         Command::Tour => tour::run(context),
         Command::TourApp => tour::app::run(context),
         Command::ServeGuard => {
-            guard::keep(std::io::stdin().lock());
+            platform::guard(std::io::stdin().lock());
             Ok(())
         }
     }

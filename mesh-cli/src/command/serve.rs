@@ -1,4 +1,4 @@
-//! `mesh serve NAME --method 'M=COMMAND' ... [-d]`: shell commands as an app.
+//! `mesh serve NAME --method 'M=COMMAND' ... [--exec M -- PROG ...] [-d]`: commands as an app.
 //!
 //! It registers its own command line, with the directory where it was typed, so that the next
 //! call launches it and relative paths in its commands keep their meaning. A second start with
@@ -15,7 +15,7 @@ use crate::args::Serve;
 use crate::command::describe;
 use crate::context::Context;
 use crate::failure::{Result, app_name};
-use crate::platform::{self, this_program};
+use crate::platform::{READY_VARIABLE, this_program};
 use crate::serve::spec::{self, Spec};
 use crate::serve::turn::Turn;
 use crate::signal::Second;
@@ -23,7 +23,7 @@ use crate::{serve, signal};
 
 pub(crate) fn run(context: &Context, typed: &Serve) -> Result {
     let app = app_name(&typed.name)?;
-    let specs = spec::all(&typed.method, &typed.stream)?;
+    let specs = spec::all(typed)?;
     let command = command_line(typed)?;
     let cwd = std::env::current_dir().map_err(|error| {
         Error::new(ErrorCode::LaunchFailed, "the working directory is gone").source(error)
@@ -35,7 +35,7 @@ pub(crate) fn run(context: &Context, typed: &Serve) -> Result {
         return detach(context, &app, &specs, entry);
     }
     // Whoever launches it has the turn, or needs none.
-    let launched = std::env::var_os("MESH_READY_FD").is_some();
+    let launched = std::env::var_os(READY_VARIABLE).is_some();
     let turn = if launched { None } else { Some(Turn::take(&Home::from_env()?, &app)?) };
     let builder = App::builder(app.as_str()).limits(serve::limits());
     let builder = builder.command(Kind::Binary, command).cwd(cwd);
@@ -66,7 +66,7 @@ fn detach(context: &Context, app: &AppName, specs: &[Spec], entry: Entry) -> Res
     let _turn = Turn::take(client.home(), app)?;
     let before = client.registry().entry(app)?;
     if client.live()?.contains(app) {
-        let pid = platform::owner(&client.home().socket_path(app));
+        let pid = client.owner(app);
         return already_runs(context, &client, app, specs, pid);
     }
     // An entry that says the same knows the methods as well.
@@ -182,6 +182,12 @@ fn again(program: &str, typed: &Serve) -> Vec<String> {
     let mut command = vec![program.to_owned(), "serve".to_owned(), typed.name.clone()];
     command.extend(typed.method.iter().map(|text| format!("--method={text}")));
     command.extend(typed.stream.iter().map(|text| format!("--stream={text}")));
+    command.extend(typed.exec.iter().map(|name| format!("--exec={name}")));
+    command.extend(typed.exec_stream.iter().map(|name| format!("--exec-stream={name}")));
+    if !typed.program.is_empty() {
+        command.push("--".to_owned());
+        command.extend(typed.program.iter().cloned());
+    }
     command
 }
 
@@ -196,13 +202,18 @@ mod tests {
             name: "greeter".to_owned(),
             method: vec!["hello=echo \"hello $1\"".to_owned(), "-x=-y".to_owned()],
             stream: vec!["count=seq $1".to_owned()],
+            exec: Some("run".to_owned()),
+            exec_stream: None,
             detach: true,
+            program: ["prog", "--", "-d", "{0}"].map(str::to_owned).to_vec(),
         };
         let cli = crate::args::Cli::try_parse_from(again("/bin/mesh", &typed)).unwrap();
         match cli.command {
             crate::args::Command::Serve(parsed) => {
                 assert_eq!(parsed.method, typed.method);
                 assert_eq!(parsed.stream, typed.stream);
+                assert_eq!((parsed.exec, parsed.exec_stream), (typed.exec, None));
+                assert_eq!(parsed.program, typed.program);
                 assert!(!parsed.detach);
             }
             other => panic!("{other:?}"),

@@ -1,27 +1,28 @@
-//! Shell commands as the methods of an app.
+//! Shell commands, and a program, as the methods of an app.
 //!
-//! `spec` says what was typed, `shell` what a command is given and what its output means,
-//! `running` watches the process, `guard` ends it with the app, `tail` keeps the last lines of its
-//! standard error, `turn` lets one start of a name go on at a time.
+//! `spec` says what was typed, `template` where arguments go in a program's command line, `served`
+//! what a command is given and what its output means, `running` watches the process, `tail` keeps
+//! the last lines of its standard error, `turn` lets one start of a name go on at a time. What
+//! ends a command with its app is in `platform`.
 //!
 //! A command that runs costs its handler's thread and two that read its pipes; how many run at
 //! one time is bounded by [`limits`]. A command that leaves a process behind which holds the pipes
 //! keeps those threads until that process ends.
 
-pub(crate) mod guard;
-mod running;
-mod shell;
+pub(crate) mod running;
+mod served;
 pub(crate) mod spec;
 mod tail;
+mod template;
 pub(crate) mod turn;
 
 use mesh_core::{
     App, Args, Context, Limits, Method, MethodInfo, Params, Result, Shape, Sink, Value,
 };
 
-use guard::Guard;
-use shell::Shell;
-use spec::Spec;
+use crate::platform::{Guard, shell_doc};
+use served::Served;
+use spec::{Spec, Work};
 
 /// Commands that run at one time. A handler of theirs only waits for a process, so their number
 /// has nothing to do with that of cores: eight idle streams must not hold up the next call.
@@ -43,19 +44,19 @@ pub(crate) fn limits() -> Limits {
 pub(crate) fn expose(app: &App, specs: &[Spec]) -> Result<()> {
     let guard = Guard::start()?;
     for spec in specs {
-        let shell = Shell::new(app.name().as_str(), &spec.command, guard.clone());
-        let method = Method::new(&spec.method).doc(doc(spec));
+        let served = Served::new(app.name().as_str(), &spec.work, guard.clone());
+        let method = Method::new(&spec.method).doc(doc(&spec.work));
         match spec.shape {
             Shape::Stream => {
-                app.expose_stream(method, Params::any(), move |sink: &Sink, args: Args| {
-                    shell.items(sink, &args)
+                app.expose_stream(method, params(&spec.work), move |sink: &Sink, args: Args| {
+                    served.items(sink, &args)
                 })?;
             }
             _ => {
                 let answer = move |context: &Context, args: Args| -> Result<Value> {
-                    shell.value(context, &args)
+                    served.value(context, &args)
                 };
-                app.expose(method, Params::any(), answer)?;
+                app.expose(method, params(&spec.work), answer)?;
             }
         }
     }
@@ -67,14 +68,26 @@ pub(crate) fn is_made_of(methods: &[MethodInfo], specs: &[Spec]) -> bool {
     methods.len() == specs.len()
         && specs.iter().all(|spec| {
             methods.iter().any(|info| {
-                (&info.name, info.shape) == (&spec.method, spec.shape) && info.doc == doc(spec)
+                (&info.name, info.shape) == (&spec.method, spec.shape)
+                    && info.doc == doc(&spec.work)
             })
         })
 }
 
 /// What a served method says of itself; it holds the whole command, by which it is known again.
-fn doc(spec: &Spec) -> String {
-    format!("sh -c '{}'", spec.command)
+fn doc(work: &Work) -> String {
+    match work {
+        Work::Shell(text) => shell_doc(text),
+        Work::Program(template) => format!("runs {template}"),
+    }
+}
+
+/// What it takes: a shell command any arguments, a program those that it has a place for.
+fn params(work: &Work) -> Params {
+    match work {
+        Work::Shell(_) => Params::any(),
+        Work::Program(template) => template.params().to_vec().into(),
+    }
 }
 
 #[cfg(test)]
@@ -85,12 +98,12 @@ mod tests {
     fn an_app_is_known_again_by_its_commands() {
         let spec = |method: &str, command: &str, shape| Spec {
             method: method.to_owned(),
-            command: command.to_owned(),
+            work: Work::Shell(command.to_owned()),
             shape,
         };
         let info = |spec: &Spec| {
             let mut info = MethodInfo::new(&spec.method, spec.shape);
-            info.doc = doc(spec);
+            info.doc = doc(&spec.work);
             info
         };
         let specs = [spec("a", "echo 1", Shape::Value), spec("b", "seq 2", Shape::Stream)];

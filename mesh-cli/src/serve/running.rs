@@ -1,12 +1,13 @@
 //! A command that runs: its output is read, and it is ended when nobody wants it any more.
 //!
-//! The handler's thread owns the child; it alone signals and reaps it, so that no signal goes to
+//! The handler's thread owns the command; it alone signals and reaps it, so that no signal goes to
 //! a process id that has passed on. Two threads read the pipes into a short queue: a reader of the
 //! stream who is slow makes the queue full, the pipe full, and so the command wait. An end is
-//! asked for politely, of the whole process group; what of it lives after a grace is killed.
+//! asked for politely, where the system can, of the whole group; what of it lives after a grace is
+//! killed.
 
 use std::io::{ErrorKind, Read};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Command, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -14,8 +15,7 @@ use std::time::{Duration, Instant};
 
 use mesh_core::{Error, ErrorCode, Result};
 
-use crate::platform::{self, End};
-use crate::serve::guard::Guard;
+use crate::platform::{End, Group, Guard};
 use crate::serve::tail::Tail;
 
 /// How long a cancelled command may take to clean up, before it is killed.
@@ -34,7 +34,7 @@ const PIECES: usize = 4;
 /// A command that was started and is not yet reaped. Dropping it kills its group and reaps it.
 #[derive(Debug)]
 pub(crate) struct Running {
-    child: Child,
+    group: Group,
     guard: Guard,
     reaped: bool,
     /// When it was asked to end, and how.
@@ -67,14 +67,14 @@ impl Running {
     /// Starts the command and the two readers of its pipes; `guard` knows of it while it runs.
     ///
     /// # Errors
-    /// `bad_arguments` where the arguments do not fit a command line; else why there is no shell.
+    /// `bad_arguments` where the arguments do not fit a command line; else why it does not start.
     pub(crate) fn start(mut command: Command, guard: Guard) -> Result<Self> {
-        let child = command.spawn().map_err(not_started)?;
-        guard.add(&child);
+        let group = Group::spawn(&mut command).map_err(|error| not_started(&command, error))?;
+        guard.add(&group);
         let (events, queue) = sync_channel(PIECES);
         let stderr = Arc::default();
         let (asked, reaped, stderr_ended) = (None, false, false);
-        let mut running = Self { child, guard, reaped, asked, events, queue, stderr, stderr_ended };
+        let mut running = Self { group, guard, reaped, asked, events, queue, stderr, stderr_ended };
         running.read()?;
         Ok(running)
     }
@@ -125,7 +125,7 @@ impl Running {
     }
 
     fn read(&mut self) -> Result<()> {
-        if let Some(stdout) = self.child.stdout.take() {
+        if let Some(stdout) = self.group.leader.stdout.take() {
             let events = self.events.clone();
             reader("mesh-serve-out", move || {
                 // A handler that has gone wants no more; the pipe then closes.
@@ -133,7 +133,7 @@ impl Running {
                 let _ = events.send(Event::OutputEnds);
             })?;
         }
-        if let Some(stderr) = self.child.stderr.take() {
+        if let Some(stderr) = self.group.leader.stderr.take() {
             let (events, tail) = (self.events.clone(), Arc::clone(&self.stderr));
             reader("mesh-serve-err", move || {
                 pieces(stderr, |piece| {
@@ -154,8 +154,8 @@ impl Running {
             Some(_) => return,
         };
         self.asked = Some((Instant::now(), how));
-        if let Err(error) = platform::end_group(&mut self.child, how) {
-            log::debug!("cannot end the group of {}: {error}", self.child.id());
+        if let Err(error) = self.group.end(how) {
+            log::debug!("cannot end the group of {}: {error}", self.group.leader.id());
         }
     }
 
@@ -169,14 +169,14 @@ impl Running {
     /// lives: the group's id is the command's, and not to be signalled once it is reaped.
     fn ended(&mut self) -> Result<Option<ExitStatus>> {
         let waits = self.asked.is_some() && !self.is_given_up();
-        if waits && platform::group_lives(self.child.id()) {
+        if waits && self.group.lives() {
             return Ok(None);
         }
-        if !platform::has_ended(&mut self.child)? {
+        if !self.group.has_ended()? {
             return Ok(None);
         }
-        self.guard.remove(&self.child);
-        let status = self.child.try_wait()?;
+        self.guard.remove(&self.group);
+        let status = self.group.leader.try_wait()?;
         self.reaped = status.is_some();
         Ok(status)
     }
@@ -208,21 +208,26 @@ impl Drop for Running {
     fn drop(&mut self) {
         if !self.reaped {
             // Killed, the shell ends at once, so that the wait is short.
-            let _ = platform::end_group(&mut self.child, End::Kill);
-            self.guard.remove(&self.child);
-            let _ = self.child.wait();
+            let _ = self.group.end(End::Kill);
+            self.guard.remove(&self.group);
+            let _ = self.group.leader.wait();
         }
     }
 }
 
-fn not_started(error: std::io::Error) -> Error {
+fn not_started(command: &Command, error: std::io::Error) -> Error {
     match error.kind() {
         ErrorKind::InvalidInput | ErrorKind::ArgumentListTooLong => {
             Error::new(ErrorCode::BadArguments, "the arguments do not fit a command line")
                 .hint("They hold a null character or are too long; pass the name of a file.")
                 .source(error)
         }
-        _ => Error::application("cannot start sh").source(error),
+        _ => {
+            let program = command.get_program().display();
+            Error::application(format!("cannot start {program}"))
+                .hint("Give the full path of a program that this user may execute.")
+                .source(error)
+        }
     }
 }
 
@@ -245,9 +250,12 @@ fn pieces(mut pipe: impl Read, mut each: impl FnMut(&[u8]) -> bool) {
     }
 }
 
+// Written for `sh`, with signals and `/proc`; those for `cmd.exe` are below.
 #[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use super::*;
+    use crate::platform;
     use std::process::Stdio;
     use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -255,7 +263,6 @@ mod tests {
         let mut command = Command::new("sh");
         command.args(["-c", text]).stdin(Stdio::null());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        platform::in_own_group(&mut command);
         Running::start(command, Guard::default()).unwrap()
     }
 
@@ -357,5 +364,61 @@ mod tests {
         assert!(began.elapsed() < Duration::from_secs(60));
         let pid = String::from_utf8(printed).unwrap();
         Command::new("kill").arg(pid.trim()).status().unwrap();
+    }
+}
+
+#[cfg(test)]
+#[cfg(windows)]
+mod tests {
+    use super::*;
+    use crate::platform;
+    use std::process::Stdio;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    /// Never ends by itself, and needs no program beside `cmd.exe`.
+    const FOREVER: &str = "for /l %i in (1,0,2) do @rem";
+
+    fn shell(text: &str) -> Running {
+        let mut command = platform::shell(text, "app", &[], &[]).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Running::start(command, Guard::default()).unwrap()
+    }
+
+    #[test]
+    fn all_output_arrives_and_standard_error_is_no_failure() {
+        let mut printed = Vec::new();
+        let ended = shell("for /l %i in (1,1,500) do @echo 0123456789& echo noise 1>&2").watch(
+            || false,
+            |piece| {
+                printed.extend_from_slice(piece);
+                Ok(())
+            },
+        );
+        assert_eq!(ended.unwrap().status.code(), Some(0));
+        assert_eq!(String::from_utf8(printed).unwrap().lines().count(), 500);
+    }
+
+    #[test]
+    fn a_cancel_ends_the_command_and_what_it_started() {
+        let cancel = AtomicBool::new(false);
+        let mut when = Instant::now();
+        let ended = shell(&format!("echo begun& cmd.exe /d /c {FOREVER}")).watch(
+            || cancel.load(Ordering::SeqCst),
+            |_| {
+                cancel.store(true, Ordering::SeqCst);
+                when = Instant::now();
+                Ok(())
+            },
+        );
+        assert!(!ended.unwrap().status.success());
+        // Standard output ended, so the second shell, which holds it, has gone too.
+        assert!(when.elapsed() < GRACE, "{:?}", when.elapsed());
+    }
+
+    #[test]
+    fn an_error_of_the_reader_ends_the_command() {
+        let error = shell(&format!("echo begun& {FOREVER}"))
+            .watch(|| false, |_| Err(Error::application("enough")));
+        assert_eq!(error.unwrap_err().message(), "enough");
     }
 }

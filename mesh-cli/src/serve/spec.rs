@@ -1,30 +1,46 @@
-//! `M=COMMAND`: a method and the shell command behind it. Pure.
+//! `M=COMMAND`, and `M` with a program: a method and what is behind it. Pure.
 
 use mesh_core::{MethodName, Shape};
 
+use crate::args::Serve;
 use crate::failure::{Result, usage};
+use crate::platform;
+use crate::serve::template::Template;
+
+/// How a method with a shell command is typed, and one with a program.
+const SHELL_FORM: &str = "Write it as --method 'NAME=COMMAND', in quotes.";
+const PROGRAM_FORM: &str = "Write it last: --exec NAME -- PROGRAM ARG {0} {name}.";
 
 /// One method of a served app.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Spec {
     /// The method's name.
     pub(crate) method: String,
-    /// What `sh -c` runs.
-    pub(crate) command: String,
+    /// What is run.
+    pub(crate) work: Work,
     /// Whether its output is one value or one item per line.
     pub(crate) shape: Shape,
 }
 
-/// Reads what was typed behind `--method` and `--stream`.
+/// What a method runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Work {
+    /// A text for the system's shell.
+    Shell(String),
+    /// A program, without any shell.
+    Program(Template),
+}
+
+/// Reads what was typed behind `--method`, `--stream`, `--exec` and `--exec-stream`.
 ///
 /// # Errors
 /// A usage error for the first that is wrong, and where none is given at all.
-pub(crate) fn all(methods: &[String], streams: &[String]) -> Result<Vec<Spec>> {
-    let typed = methods.iter().map(|text| (text, Shape::Value));
-    let typed = typed.chain(streams.iter().map(|text| (text, Shape::Stream)));
+pub(crate) fn all(typed: &Serve) -> Result<Vec<Spec>> {
+    let values = typed.method.iter().map(|text| one(text, Shape::Value));
+    let streams = typed.stream.iter().map(|text| one(text, Shape::Stream));
     let mut specs: Vec<Spec> = Vec::new();
-    for (text, shape) in typed {
-        let spec = one(text, shape)?;
+    for spec in values.chain(streams).chain(program(typed)) {
+        let spec = spec?;
         if specs.iter().any(|given| given.method == spec.method) {
             return Err(usage(
                 format!("the method {:?} is given twice", spec.method),
@@ -34,30 +50,62 @@ pub(crate) fn all(methods: &[String], streams: &[String]) -> Result<Vec<Spec>> {
         specs.push(spec);
     }
     if specs.is_empty() {
+        let (hello, count) = (platform::HELLO, "seq $1");
         return Err(usage(
             "no method to serve",
-            "Give at least one: --method 'hello=echo \"hello $1\"' or --stream 'count=seq $1'.",
+            format!("Give at least one: --method 'hello={hello}' or --stream 'count={count}'."),
         ));
     }
     Ok(specs)
 }
 
-fn one(text: &str, shape: Shape) -> Result<Spec> {
-    let form = "Write it as --method 'NAME=COMMAND', in quotes.";
-    let Some((method, command)) = text.split_once('=') else {
-        return Err(usage(format!("{text:?} names no command"), form));
+/// The method of a program, if one was typed.
+fn program(typed: &Serve) -> Option<Result<Spec>> {
+    let (name, shape) = match (&typed.exec, &typed.exec_stream) {
+        (Some(name), None) => (name, Shape::Value),
+        (None, Some(name)) => (name, Shape::Stream),
+        (None, None) if typed.program.is_empty() => return None,
+        (None, None) => {
+            let what = "a program stands behind `--`, and no method that runs it";
+            return Some(Err(usage(what, PROGRAM_FORM)));
+        }
+        (Some(_), Some(_)) => {
+            let what = "--exec and --exec-stream are given, and one program";
+            return Some(Err(usage(what, "Serve the other one under a name of its own.")));
+        }
     };
-    let name = MethodName::parse(method).map_err(|bad| usage(bad.to_string(), form))?;
-    if name.is_reserved() {
+    let spec = || {
+        let method = method(name, PROGRAM_FORM)?;
+        let template = Template::parse(&typed.program).map_err(|why| usage(why, PROGRAM_FORM))?;
+        Ok(Spec { method, work: Work::Program(template), shape })
+    };
+    Some(spec())
+}
+
+fn one(text: &str, shape: Shape) -> Result<Spec> {
+    let Some((name, command)) = text.split_once('=') else {
+        return Err(usage(format!("{text:?} names no command"), SHELL_FORM));
+    };
+    let method = method(name, SHELL_FORM)?;
+    if command.trim().is_empty() {
+        return Err(usage(format!("the command of {name:?} is empty"), SHELL_FORM));
+    }
+    if let Some(why) = platform::bad_command(command) {
+        let hint = "Write it in one line, or into a file that is run.";
+        return Err(usage(format!("the command of {name:?} {why}"), hint));
+    }
+    Ok(Spec { method, work: Work::Shell(command.to_owned()), shape })
+}
+
+fn method(name: &str, form: &str) -> Result<String> {
+    let parsed = MethodName::parse(name).map_err(|bad| usage(bad.to_string(), form))?;
+    if parsed.is_reserved() {
         return Err(usage(
-            format!("{method:?} is in the runtime's own namespace"),
+            format!("{name:?} is in the runtime's own namespace"),
             "Choose a name that does not begin with `mesh.`.",
         ));
     }
-    if command.trim().is_empty() {
-        return Err(usage(format!("the command of {method:?} is empty"), form));
-    }
-    Ok(Spec { method: method.to_owned(), command: command.to_owned(), shape })
+    Ok(name.to_owned())
 }
 
 #[cfg(test)]
@@ -69,20 +117,54 @@ mod tests {
         texts.iter().map(|text| (*text).to_owned()).collect()
     }
 
+    fn typed(method: &[&str], stream: &[&str]) -> Serve {
+        Serve {
+            name: "greeter".to_owned(),
+            method: texts(method),
+            stream: texts(stream),
+            exec: None,
+            exec_stream: None,
+            detach: false,
+            program: Vec::new(),
+        }
+    }
+
+    fn refused(typed: &Serve) -> bool {
+        all(typed).is_err_and(|failure| failure.code == exit_code::USAGE)
+    }
+
     #[test]
     fn a_method_ends_at_the_first_equals_sign() {
-        let specs = all(&texts(&["hello=A=1 echo"]), &texts(&["count=seq $1"])).unwrap();
+        let specs = all(&typed(&["hello=A=1 echo"], &["count=seq $1"])).unwrap();
         assert_eq!(specs[0].method, "hello");
-        assert_eq!(specs[0].command, "A=1 echo");
+        assert_eq!(specs[0].work, Work::Shell("A=1 echo".to_owned()));
         assert_eq!((specs[1].method.as_str(), specs[1].shape), ("count", Shape::Stream));
     }
 
     #[test]
     fn what_cannot_be_served_is_a_usage_error() {
         for bad in [&["hello"][..], &["=x"], &["a="], &["a= "], &["mesh.ping=x"], &["a=1", "a=2"]] {
-            assert_eq!(all(&texts(bad), &[]).unwrap_err().code, exit_code::USAGE, "{bad:?}");
+            assert!(refused(&typed(bad, &[])), "{bad:?}");
         }
-        assert_eq!(all(&[], &[]).unwrap_err().code, exit_code::USAGE);
-        assert!(all(&texts(&["a=1"]), &texts(&["a=2"])).is_err());
+        assert!(refused(&typed(&[], &[])));
+        assert!(refused(&typed(&["a=1"], &["a=2"])));
+    }
+
+    #[test]
+    fn a_program_has_one_method_beside_those_of_the_shell() {
+        let mut one = typed(&["a=1"], &[]);
+        one.program = texts(&["prog", "{0}"]);
+        assert!(refused(&one), "no method");
+        one.exec_stream = Some("b".to_owned());
+        let specs = all(&one).unwrap();
+        assert_eq!((specs[1].method.as_str(), specs[1].shape), ("b", Shape::Stream));
+        assert!(refused(&Serve { exec: Some("c".to_owned()), ..one.clone() }), "two methods");
+        for (method, program) in
+            [("a", &["p"][..]), ("mesh.x", &["p"]), ("c", &[]), ("c", &["{0}"])]
+        {
+            let exec_stream = Some(method.to_owned());
+            let program = texts(program);
+            assert!(refused(&Serve { exec_stream, program, ..one.clone() }), "{method}");
+        }
     }
 }

@@ -18,7 +18,7 @@ use mesh_core::{
 
 use crate::context::Context;
 use crate::failure::{Failure, Result};
-use crate::platform::this_program;
+use crate::platform::{FOLDER, HELLO, this_program};
 use crate::progress::Progress;
 use crate::signal::Second;
 use crate::{exit_code, signal};
@@ -79,9 +79,9 @@ impl Tour<'_> {
 
     fn register(&mut self) -> Result {
         self.title("Two apps claim their names and register")?;
-        let hello = "--method=hello=echo \"hello $1\"";
+        let hello = format!("--method=hello={HELLO}");
         let began = Instant::now();
-        self.stage.run(&["serve", "-d", "greeter", hello])?;
+        self.stage.run(&["serve", "-d", "greeter", &hello])?;
         self.say(&format!("greeter, a shell command, was ready after {}", ms(began.elapsed())))?;
         let began = Instant::now();
         self.stage.start(&["tour-app"])?;
@@ -207,7 +207,7 @@ fn quarter(item: &Value) -> Option<String> {
 fn folder() -> PathBuf {
     let here = std::env::current_dir().ok();
     let full = |folder: &PathBuf| app::files_below(folder, || false).len() >= FILES_MIN;
-    here.filter(full).unwrap_or_else(|| PathBuf::from(if cfg!(unix) { "/etc" } else { "C:\\" }))
+    here.filter(full).unwrap_or_else(|| PathBuf::from(FOLDER))
 }
 
 fn ms(time: Duration) -> String {

@@ -1,36 +1,47 @@
-//! A shell command behind a method: how it is called, and what its output means.
+//! What is behind a served method: how it is called, and what its output means.
 //!
-//! `sh -c COMMAND NAME ARG...`: positional arguments are the shell's, named ones are variables.
-//! Standard output is the value, or a line of it an item, and is bounded by the size of a message.
-//! How the process itself is watched and ended is `running`'s business.
+//! Arguments reach a command by the shell, a program at the places of its template; both have
+//! them as variables too. Standard output is the value, or a line of it an item, and is bounded by
+//! the size of a message. How the process itself is watched and ended is `running`'s business.
 
+use std::ffi::OsString;
 use std::process::{Command, ExitStatus, Stdio};
 
 use mesh_core::{Args, Context, Error, ErrorCode, Limits, Result, Shape, Sink, Value};
 
 use crate::argument;
 use crate::parser;
-use crate::platform;
-use crate::serve::guard::Guard;
+use crate::platform::{self, Guard};
 use crate::serve::running::Running;
+use crate::serve::spec::Work;
 
-/// A command behind a method.
+/// What the variables of arguments begin with.
+const VARIABLE: &str = "MESH_ARG_";
+
+/// A command or a program behind a method.
 #[derive(Clone, Debug)]
-pub(crate) struct Shell {
+pub(crate) struct Served {
     app: String,
-    command: String,
-    hidden: Vec<String>,
+    work: Work,
+    hidden: Vec<OsString>,
     limit: usize,
     guard: Guard,
 }
 
-impl Shell {
-    /// `command` as a method of `app`.
-    pub(crate) fn new(app: &str, command: &str, guard: Guard) -> Self {
+impl Served {
+    /// `work` as a method of `app`.
+    pub(crate) fn new(app: &str, work: &Work, guard: Guard) -> Self {
         let limit = Limits::default().message;
-        // A command behaves the same whether the app was started by hand or launched.
-        let hidden = parser::variables();
-        Self { app: app.to_owned(), command: command.to_owned(), hidden, limit, guard }
+        // A command behaves the same whether the app was started by hand or launched, and has no
+        // arguments but its own.
+        let of_arguments = |name: &OsString| {
+            let name = name.to_string_lossy().to_ascii_uppercase();
+            name.starts_with(VARIABLE)
+        };
+        let inherited = std::env::vars_os().map(|(name, _)| name).filter(of_arguments);
+        let hidden = parser::variables().into_iter().map(OsString::from).chain(inherited);
+        let hidden = hidden.collect();
+        Self { app: app.to_owned(), work: work.clone(), hidden, limit, guard }
     }
 
     /// Runs the command; its standard output is the value.
@@ -40,10 +51,7 @@ impl Shell {
             printed.extend_from_slice(piece);
             self.within_limit(printed.len(), Shape::Value)
         })?;
-        if printed.last() == Some(&b'\n') {
-            printed.pop();
-        }
-        Ok(argument::lenient(printed))
+        Ok(argument::lenient(without_break(printed)))
     }
 
     /// Runs the command; each line of its standard output is an item.
@@ -93,21 +101,25 @@ impl Shell {
     }
 
     fn prepared(&self, args: &Args, path: &[String]) -> Result<Command> {
-        let mut command = Command::new("sh");
-        command.arg("-c").arg(&self.command).arg(&self.app);
-        command.args(args.positional.iter().map(argument::to_text));
+        let positional: Vec<String> = args.positional.iter().map(argument::to_text).collect();
+        let variables = variables(&positional, args)?;
+        let mut command = match &self.work {
+            Work::Shell(text) => platform::shell(text, &self.app, &positional, &variables)?,
+            Work::Program(template) => {
+                let mut command = Command::new(&template.program);
+                command.args(template.fill(args)?);
+                command
+            }
+        };
         for name in &self.hidden {
             command.env_remove(name);
         }
         // Calls that the command makes know where they come from, so a circle of them ends.
         command.env("MESH_CALL_PATH", path.join(","));
         // The launcher's pipe is this process's, not the command's.
-        command.env_remove("MESH_READY_FD");
-        for (name, value) in variables(args)? {
-            command.env(name, value);
-        }
+        command.env_remove(platform::READY_VARIABLE);
+        command.envs(variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        platform::in_own_group(&mut command);
         Ok(command)
     }
 }
@@ -119,15 +131,31 @@ fn whole_lines(rest: &mut Vec<u8>, piece: &[u8]) -> Vec<Vec<u8>> {
     let Some(end) = piece.iter().rposition(|byte| *byte == b'\n') else { return Vec::new() };
     let after = rest.split_off(from + end + 1);
     let whole = std::mem::replace(rest, after);
-    whole[..from + end].split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect()
+    let lines = whole[..from + end].split(|byte| *byte == b'\n');
+    lines.map(|line| line.strip_suffix(b"\r").unwrap_or(line).to_vec()).collect()
 }
 
-/// The named arguments as variables.
-fn variables(args: &Args) -> Result<Vec<(String, String)>> {
-    let mut variables: Vec<(String, String)> = Vec::new();
+/// Without the break of its last line, of either kind.
+fn without_break(mut printed: Vec<u8>) -> Vec<u8> {
+    if printed.ends_with(b"\n") {
+        printed.pop();
+        if printed.ends_with(b"\r") {
+            printed.pop();
+        }
+    }
+    printed
+}
+
+/// The arguments as variables: positional ones by their number, from 1 on, named ones by their
+/// key.
+fn variables(positional: &[String], args: &Args) -> Result<Vec<(String, String)>> {
+    let numbered = (1..).zip(positional);
+    let numbered =
+        numbered.map(|(at, value): (usize, _)| (format!("{VARIABLE}{at}"), value.clone()));
+    let mut variables: Vec<(String, String)> = numbered.collect();
     for (key, value) in &args.named {
         let letter = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
-        let name = format!("MESH_ARG_{}", key.chars().map(letter).collect::<String>());
+        let name = format!("{VARIABLE}{}", key.chars().map(letter).collect::<String>());
         if variables.iter().any(|(given, _)| *given == name) {
             let message = format!("two arguments are both ${name}, one of them {key:?}");
             return Err(Error::new(ErrorCode::BadArguments, message));
@@ -154,38 +182,49 @@ fn failed(status: ExitStatus, tail: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::serve::template::Template;
 
     #[test]
     fn named_arguments_are_variables_in_capitals() {
         let args = Args::new().with_named("folder", "/a b").with_named("max-size", 5);
         let expected = [("MESH_ARG_FOLDER", "/a b"), ("MESH_ARG_MAX_SIZE", "5")];
         let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        assert_eq!(variables(&args).unwrap(), expected);
+        assert_eq!(variables(&[], &args).unwrap(), expected);
         let twice = Args::new().with_named("a", 1).with_named("A", 2);
-        assert_eq!(variables(&twice).unwrap_err().code(), ErrorCode::BadArguments);
+        assert_eq!(variables(&[], &twice).unwrap_err().code(), ErrorCode::BadArguments);
+    }
+
+    #[test]
+    fn positional_arguments_are_variables_by_their_number() {
+        let given = ["x".to_owned(), "y".to_owned()];
+        let expected = [("MESH_ARG_1", "x"), ("MESH_ARG_2", "y")];
+        let expected = expected.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(variables(&given, &Args::new()).unwrap(), expected);
+        assert!(variables(&given, &Args::new().with_named("2", 1)).is_err());
+    }
+
+    fn shell(text: &str) -> Served {
+        Served::new("greeter", &Work::Shell(text.to_owned()), Guard::default())
+    }
+
+    fn started(served: &Served, args: &Args) -> Result<Running> {
+        Running::start(served.prepared(args, &[])?, Guard::default())
     }
 
     #[test]
     fn a_null_character_is_a_bad_argument() {
-        let shell = Shell::new("greeter", "true", Guard::default());
-        let command = shell.prepared(&Args::new().with("a\0b"), &[]).unwrap();
-        assert_eq!(
-            Running::start(command, Guard::default()).err().unwrap().code(),
-            ErrorCode::BadArguments
-        );
+        let error = started(&shell("exit"), &Args::new().with("a\0b")).err().unwrap();
+        assert_eq!(error.code(), ErrorCode::BadArguments);
     }
 
     #[test]
     fn a_command_sees_its_name_and_arguments_and_fails_with_its_last_lines() {
-        let shell = Shell::new(
-            "greeter",
-            "echo \"no $1 and $MESH_ARG_CUP for $0\" >&2; exit 3",
-            Guard::default(),
-        );
+        let text = match cfg!(windows) {
+            true => "echo no %1 and !MESH_ARG_CUP! for %0 1>&2& exit 3",
+            false => "echo \"no $1 and $MESH_ARG_CUP for $0\" >&2; exit 3",
+        };
         let args = Args::new().with("tea").with_named("cup", Value::List(vec![1.into()]));
-        let running =
-            Running::start(shell.prepared(&args, &[]).unwrap(), Guard::default()).unwrap();
-        let ended = running.watch(|| false, |_| Ok(())).unwrap();
+        let ended = started(&shell(text), &args).unwrap().watch(|| false, |_| Ok(())).unwrap();
         let error = failed(ended.status, &ended.stderr);
         let told = "the command exited with status 3: no tea and [1] for greeter";
         assert_eq!(error.message(), told);
@@ -193,8 +232,35 @@ mod tests {
     }
 
     #[test]
+    fn any_value_passes_through_a_variable_and_is_never_run() {
+        let text = match cfg!(windows) {
+            true => "echo !MESH_ARG_1!",
+            false => "printf '%s\\r\\n' \"$MESH_ARG_1\"",
+        };
+        for value in ["a&b|c", "\"x\" & exit 1 & \"", "100%^!", "$(exit 1)`exit 1`", "a)(<>b"] {
+            let mut printed = Vec::new();
+            let each = |piece: &[u8]| {
+                printed.extend_from_slice(piece);
+                Ok(())
+            };
+            let running = started(&shell(text), &Args::new().with(value)).unwrap();
+            assert!(running.watch(|| false, each).unwrap().status.success(), "{value}");
+            assert_eq!(without_break(printed), value.as_bytes());
+        }
+    }
+
+    #[test]
+    fn a_program_that_cannot_be_started_is_named() {
+        let template = Template::parse(&["no-such-program-xyz".to_owned()]).unwrap();
+        let served = Served::new("greeter", &Work::Program(template), Guard::default());
+        let error = started(&served, &Args::new()).err().unwrap();
+        assert_eq!(error.code(), ErrorCode::Application);
+        assert!(error.message().contains("no-such-program-xyz"), "{error}");
+    }
+
+    #[test]
     fn a_line_that_is_too_long_is_not_told_to_be_streamed() {
-        let shell = Shell::new("greeter", "true", Guard::default());
+        let shell = shell("exit");
         let error = |shape| shell.within_limit(shell.limit + 1, shape).unwrap_err();
         assert!(error(Shape::Value).next_step().unwrap().contains("--stream"));
         assert!(!error(Shape::Stream).next_step().unwrap().contains("--stream"));

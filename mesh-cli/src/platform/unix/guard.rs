@@ -14,11 +14,12 @@ use std::time::{Duration, Instant};
 
 use mesh_core::{CancelToken, Error, ErrorCode, Result};
 
-use crate::platform::{self, End, this_program};
+use super::{Group, group_lives, signal_group};
+use crate::platform::{End, this_program};
 use crate::serve::running::GRACE;
 
 /// The hidden command that the guard is.
-pub(crate) const COMMAND: &str = "serve-guard";
+const COMMAND: &str = "serve-guard";
 
 /// How often it is looked whether what was asked to end has ended.
 const LOOK: Duration = Duration::from_millis(20);
@@ -36,23 +37,22 @@ impl Guard {
         let mut command = Command::new(this_program()?);
         command.arg(COMMAND).current_dir("/");
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
-        // Ctrl-C at a terminal is for the app alone.
-        platform::in_own_group(&mut command);
-        let child = command.spawn().map_err(|error| {
+        // Ctrl-C at a terminal is for the app alone: a group of its own.
+        let guard = Group::spawn(&mut command).map_err(|error| {
             Error::new(ErrorCode::LaunchFailed, "cannot start the guard of the commands")
                 .source(error)
         })?;
-        Ok(Self(Some(Arc::new(Mutex::new(child)))))
+        Ok(Self(Some(Arc::new(Mutex::new(guard.leader)))))
     }
 
     /// The group of this command is to end with the app.
-    pub(crate) fn add(&self, command: &Child) {
-        self.tell('+', command);
+    pub(crate) fn add(&self, command: &Group) {
+        self.tell('+', &command.leader);
     }
 
     /// The command has ended and is about to be reaped.
-    pub(crate) fn remove(&self, command: &Child) {
-        self.tell('-', command);
+    pub(crate) fn remove(&self, command: &Group) {
+        self.tell('-', &command.leader);
     }
 
     fn tell(&self, what: char, command: &Child) {
@@ -80,7 +80,7 @@ pub(crate) fn keep(told: impl BufRead) {
     let until = Instant::now() + GRACE;
     loop {
         // One that has gone is not looked at again: its id may be another's by then.
-        groups.retain(|group| platform::group_lives(*group));
+        groups.retain(|group| group_lives(*group));
         if groups.is_empty() || Instant::now() >= until {
             return end(&groups, End::Kill);
         }
@@ -91,7 +91,7 @@ pub(crate) fn keep(told: impl BufRead) {
 fn end(groups: &BTreeSet<u32>, how: End) {
     for group in groups {
         // It may have ended by itself.
-        let _ = platform::signal_group(*group, how);
+        let _ = signal_group(*group, how);
     }
 }
 
@@ -101,9 +101,7 @@ mod tests {
     use std::os::unix::process::ExitStatusExt;
 
     fn sleeper() -> Child {
-        let mut command = Command::new("sleep");
-        platform::in_own_group(&mut command);
-        command.arg("600").spawn().unwrap()
+        Group::spawn(Command::new("sleep").arg("600")).unwrap().leader
     }
 
     #[test]
