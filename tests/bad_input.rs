@@ -1,18 +1,14 @@
 //! Bytes from nowhere, paths that are too long, disks that are full: a named error, nothing lost,
 //! and everybody else is served.
 
-use std::fs;
 use std::io::{Read, Write};
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use mesh_core::{ErrorCode, Value};
 
-use crate::support::account::is_root;
-use crate::support::home::app_name;
+use crate::support::platform::{OWN_FILES, Raw, is_end, open_files};
 use crate::support::wait::SOON;
-use crate::support::{Home, Proc, eventually, impostor, not_here, program};
+use crate::support::{Home, Proc, eventually, impostor};
 
 #[test]
 fn bytes_that_are_no_frames_end_only_their_own_connection() {
@@ -20,32 +16,32 @@ fn bytes_that_are_no_frames_end_only_their_own_connection() {
     let app = home.app("one", &[]);
     let client = home.client();
     client.call::<i64>("one", "add", (1, 2)).unwrap();
-    let open = || fs::read_dir(format!("/proc/{}/fd", app.pid())).unwrap().count();
+    let open = || open_files(app.pid());
     let before = open();
     let web = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec();
     for bytes in [vec![0; 4096], vec![0xff; 4096], web, b"\x7fELF".to_vec(), vec![0x80; 65_536]] {
-        let mut raw = UnixStream::connect(home.core().socket_path(&app_name("one"))).unwrap();
-        raw.set_read_timeout(Some(SOON)).unwrap();
+        let mut raw = Raw::connect(&home, "one");
         // The app may close before it has taken all.
         let _ = raw.write_all(&bytes);
-        let _ = raw.shutdown(Shutdown::Write);
+        raw.finish();
         let mut answer = Vec::new();
         match raw.read_to_end(&mut answer) {
             Ok(_) => {}
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+            Err(error) => assert!(is_end(&error), "{error}"),
         }
         assert!(answer.len() < 4096, "an answer of {} bytes", answer.len());
         assert_eq!(client.call::<i64>("one", "add", (1, 2)).unwrap(), 3);
     }
-    eventually(SOON, "the sockets are closed", || (open() <= before).then_some(()));
+    eventually(SOON, "the connections are closed", || {
+        (home.connections("one") == 2 && open() <= before + OWN_FILES).then_some(())
+    });
 }
 
 #[test]
 fn connections_that_say_nothing_starve_nobody() {
     let home = Home::new();
     let _app = home.app("one", &[]);
-    let path = home.core().socket_path(&app_name("one"));
-    let silent: Vec<UnixStream> = (0..128).map(|_| UnixStream::connect(&path).unwrap()).collect();
+    let silent: Vec<Raw> = (0..128).map(|_| Raw::connect(&home, "one")).collect();
     let begun = Instant::now();
     assert_eq!(home.client().call::<i64>("one", "add", (1, 2)).unwrap(), 3);
     assert!(begun.elapsed() < Duration::from_secs(1), "{:?}", begun.elapsed());
@@ -86,7 +82,9 @@ fn an_oversized_value_is_a_named_error_of_the_command() {
 }
 
 #[test]
+#[cfg(target_os = "linux")] // linux-only: a small file system is mounted in a namespace
 fn a_full_disk_is_told_and_loses_nothing() {
+    use crate::support::{account::is_root, not_here, program};
     let home = Home::new();
     let script = r#"
         mount -t tmpfs -o size=64k,mode=700 tmpfs "$MESH_HOME" || exit 99

@@ -1,11 +1,11 @@
 //! Calls between real processes: values, arguments, errors, and who serves whom meanwhile.
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mesh_core::{CancelToken, ErrorCode, Limits, Result, Value};
 
+use crate::support::platform::{OWN_FILES, open_files, threads, user};
 use crate::support::wait::SOON;
 use crate::support::{Home, Proc, eventually, heavy};
 
@@ -147,10 +147,10 @@ fn ping_answers_true() {
 #[test]
 fn a_method_exposed_after_ready_is_callable_and_in_the_manifest() {
     let home = Home::new();
-    let mut app = home.app("one", &["--late", "afterwards"]);
+    let app = home.app("one", &["--late", "afterwards"]);
     assert!(home.client().call::<bool>("one", "afterwards", ()).unwrap());
-    app.signal(rustix::process::Signal::TERM);
-    app.wait_within(Duration::from_secs(20)).exits(0);
+    home.mesh(&["stop", "one"]).exits(0);
+    app.wait().exits(0);
     home.mesh(&["describe", "one.afterwards"]).exits(0);
 }
 
@@ -160,7 +160,7 @@ fn the_caller_is_known_by_the_kernels_word() {
     let _app = home.app("one", &[]);
     let caller: Value = home.client().call("one", "caller", ()).unwrap();
     assert_eq!(caller.get("pid").and_then(Value::as_u64), Some(std::process::id().into()));
-    let user = rustix::process::getuid().as_raw().to_string();
+    let user = user();
     assert_eq!(caller.get("user").and_then(Value::as_str), Some(user.as_str()));
     assert_eq!(caller.get("name").and_then(Value::as_str), Some("test"));
 }
@@ -171,11 +171,7 @@ fn one_connection_serves_all_threads_of_a_process() {
     let _app = home.app("one", &[]);
     let client = home.client();
     client.call::<Value>("one", "echo", (1,)).unwrap();
-    let sockets = || {
-        let open: Vec<String> = client.call("one", "descriptors", ()).unwrap();
-        open.iter().filter(|target| target.starts_with("socket:")).count()
-    };
-    let before = sockets();
+    assert_eq!(home.connections("one"), 2, "that of the client, and that of who asks");
     thread::scope(|scope| {
         for thread in 0..16_i64 {
             let client = &client;
@@ -187,7 +183,7 @@ fn one_connection_serves_all_threads_of_a_process() {
             });
         }
     });
-    assert_eq!(sockets(), before);
+    assert_eq!(home.connections("one"), 2);
 }
 
 #[test]
@@ -329,7 +325,7 @@ fn callers_that_vanish_harm_nobody_and_leave_nothing() {
     let home = Home::new();
     let app = home.app("one", &[]);
     home.mesh(&["call", "one", "add", "1", "2"]).exits(0);
-    let open = || fs::read_dir(format!("/proc/{}/fd", app.pid())).unwrap().count();
+    let open = || open_files(app.pid());
     let before = open();
     for n in 1..=20 {
         let caller = Proc::spawn(&mut home.mesh_command(&["call", "one", "until_cancelled"]));
@@ -338,8 +334,8 @@ fn callers_that_vanish_harm_nobody_and_leave_nothing() {
         caller.wait().exits(137);
     }
     home.counted("one", "told", 20);
-    eventually(Duration::from_secs(5), "the sockets are closed again", || {
-        (open() <= before).then_some(())
+    eventually(Duration::from_secs(5), "the connections are closed again", || {
+        (home.connections("one") == 1 && open() <= before + OWN_FILES).then_some(())
     });
     assert_eq!(home.client().call::<i64>("one", "add", (1, 2)).unwrap(), 3);
 }
@@ -354,15 +350,12 @@ fn ten_thousand_calls_leave_nothing_behind() {
         (0..n).for_each(|n| assert_eq!(client.call::<i64>("one", "add", (n, 1)).unwrap(), n + 1))
     };
     calls(1_000);
-    let held = || {
-        let count = |what| fs::read_dir(format!("/proc/{}/{what}", app.pid())).unwrap().count();
-        (count("fd"), count("task"))
-    };
+    let held = || (open_files(app.pid()), threads(app.pid()));
     let before = held();
     calls(10_000);
     // A worker that is not needed leaves after two seconds.
     eventually(SOON, "descriptors and threads are as before", || {
         let after = held();
-        (after.0 <= before.0 && after.1 <= before.1).then_some(())
+        (after.0 <= before.0 + OWN_FILES && after.1 <= before.1).then_some(())
     });
 }

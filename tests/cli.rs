@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use rustix::process::Signal;
 use serde_json::{Value as Json, json};
 
+use crate::support::programs::test_app;
 use crate::support::{Home, Proc};
 
 #[test]
@@ -156,17 +156,19 @@ fn entries_are_added_shown_and_removed_by_hand() {
     let folder = home.beside("folder");
     std::fs::create_dir(&folder).unwrap();
     let cwd = folder.to_str().unwrap();
-    let add = ["registry", "add", "one", "--cwd", cwd, "--env", "K=V", "--", "/bin/true", "-x"];
+    let add = ["registry", "add", "one", "--cwd", cwd, "--env", "K=V", "--", test_app(), "-x"];
     home.mesh(&add).exits(0);
     let show = home.mesh(&["registry", "show", "one", "-o", "json"]).exits(0).json();
-    assert_eq!(show["command"], json!(["/bin/true", "-x"]));
+    assert_eq!(show["command"], json!([test_app(), "-x"]));
     assert_eq!((&show["cwd"], &show["env"]["K"]), (&json!(cwd), &json!("V")));
     let path = home.mesh(&["registry", "path"]).exits(0);
     assert_eq!(path.stdout.trim_end(), home.registry_file().to_str().unwrap());
     home.mesh(&["registry", "remove", "one"]).exits(0);
     home.mesh(&["registry", "show", "one"]).exits(3);
     home.mesh(&["registry", "remove", "one"]).exits(3);
-    home.mesh(&["registry", "add", "one", "--", "/no/such/program"]).says("/no/such/program");
+    let missing = home.beside("missing");
+    let missing = missing.to_str().unwrap();
+    home.mesh(&["registry", "add", "one", "--", missing]).says(missing);
 }
 
 #[test]
@@ -184,13 +186,13 @@ fn a_timeout_ends_with_124_and_has_a_variable() {
 fn ctrl_c_cancels_on_the_server_and_ends_with_130() {
     let home = Home::new();
     let _app = home.app("one", &[]);
-    let mut stream = Proc::spawn(&mut home.mesh_command(&["stream", "one", "tick", "20"]));
+    let mut stream = Proc::interruptible(&mut home.mesh_command(&["stream", "one", "tick", "20"]));
     assert_eq!(stream.line("1"), "1");
     stream.interrupt();
     stream.wait().exits(130);
     home.counted("one", "tick_told", 1);
     home.mesh(&["tasks", "one", "-o", "json"]).exits(0).prints("[]\n");
-    let call = Proc::spawn(&mut home.mesh_command(&["call", "one", "until_cancelled"]));
+    let call = Proc::interruptible(&mut home.mesh_command(&["call", "one", "until_cancelled"]));
     home.counted("one", "waiting", 1);
     call.interrupt();
     call.wait().exits(130).prints("");
@@ -201,25 +203,24 @@ fn ctrl_c_cancels_on_the_server_and_ends_with_130() {
 fn a_second_ctrl_c_quits_at_once() {
     let home = Home::new();
     let app = home.app("one", &[]);
-    let mut stream = Proc::spawn(&mut home.mesh_command(&["stream", "one", "tick", "20"]));
+    let mut stream = Proc::interruptible(&mut home.mesh_command(&["stream", "one", "tick", "20"]));
     stream.line("1");
     app.freeze();
     stream.interrupt();
     crate::support::pause(Duration::from_millis(300));
     stream.interrupt();
     stream.wait_within(Duration::from_secs(2)).exits(130);
-    app.signal(Signal::CONT);
+    app.thaw();
 }
 
 #[test]
 fn a_closed_pipe_is_quiet() {
     let home = Home::new();
     let _app = home.app("one", &[]);
-    let mesh = crate::support::program("mesh");
-    let mut shell = home.command("sh");
-    shell.arg("-c").arg(format!("'{}' stream one count 100000 | head -n 2", mesh.display()));
-    let piped = Proc::spawn(&mut shell).wait().exits(0).prints("1\n2\n");
-    assert_eq!(piped.stderr, "");
+    let mut piped = Proc::spawn(&mut home.mesh_command(&["stream", "one", "tick", "1"]));
+    assert_eq!((piped.line(""), piped.line("")), ("1".to_owned(), "2".to_owned()));
+    piped.close_stdout();
+    assert_eq!(piped.wait().stderr, "");
 }
 
 #[test]
@@ -251,7 +252,7 @@ fn a_variable_yields_to_what_is_typed_and_an_empty_one_is_unset() {
 #[test]
 fn a_timeout_bounds_a_launch_and_is_refused_where_it_bounds_nothing() {
     let home = Home::new();
-    home.put("slow", vec!["/bin/sleep".to_owned(), "1000".to_owned()]);
+    home.registered("slow", &["--hang"]);
     let began = std::time::Instant::now();
     home.mesh(&["launch", "slow", "--timeout", "300ms"]).exits(124).says("still starting");
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
@@ -272,6 +273,7 @@ fn an_answer_that_is_too_large_is_told_with_what_a_shell_can_do() {
 }
 
 #[test]
+#[cfg(target_os = "linux")] // linux-only: /dev/full
 fn output_that_cannot_be_written_is_not_the_methods_error() {
     let home = Home::new();
     let _app = home.app("one", &[]);
@@ -282,12 +284,13 @@ fn output_that_cannot_be_written_is_not_the_methods_error() {
 }
 
 #[test]
+#[cfg(unix)] // unix-only: file modes and programs without an ending
 fn what_a_launch_would_refuse_is_not_added() {
-    use std::os::unix::fs::PermissionsExt;
+    use crate::support::platform::shared as share;
     let home = Home::new();
     let shared = home.beside("shared");
     std::fs::create_dir(&shared).unwrap();
-    std::fs::set_permissions(&shared, std::fs::Permissions::from_mode(0o777)).unwrap();
+    share(&shared);
     let program = shared.join("program");
     std::fs::write(&program, "#!/bin/sh\n").unwrap();
     let plain = home.beside("plain");

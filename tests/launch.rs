@@ -10,7 +10,7 @@ use mesh_core::{Entry, ErrorCode, Kind, Value};
 
 use crate::call::code;
 use crate::support::home::app_name;
-use crate::support::programs::TEST_APP;
+use crate::support::programs::{copy, executable, test_app};
 use crate::support::wait::SOON;
 use crate::support::{Home, Proc, eventually, heavy, pause};
 
@@ -234,13 +234,39 @@ fn a_launched_app_outlives_its_launcher_and_holds_nothing_of_it() {
     let mut launcher = home.mesh_command(&["call", "one", "pid"]);
     launcher.envs([("LD_MESH_TEST", "x"), ("SECRET_TOKEN", "x"), ("MESH_TIMEOUT", "5s")]);
     launcher.envs([("LC_ALL", "C"), ("TZ", "UTC")]);
-    let pid: u32 = Proc::spawn(&mut launcher).wait().exits(0).stdout.trim().parse().unwrap();
+    let mut launcher = Proc::spawn(&mut launcher);
+    let pid: u32 = launcher.wait_within(SOON).exits(0).stdout.trim().parse().unwrap();
+    assert!(launcher.is_silenced(), "the app holds its launcher's outputs");
 
     let client = home.client();
     assert_eq!(client.call::<u32>("one", "pid", ()).unwrap(), pid);
+    let environment: BTreeMap<String, String> = client.call("one", "environment", ()).unwrap();
+    assert_eq!(environment["MESH_HOME"], home.path().to_str().unwrap());
+    assert_eq!((environment["LC_ALL"].as_str(), environment["TZ"].as_str()), ("C", "UTC"));
+    for absent in ["LD_MESH_TEST", "SECRET_TOKEN", "MESH_TIMEOUT"] {
+        assert!(!environment.contains_key(absent), "{absent} was passed on");
+    }
+}
+
+#[test]
+#[cfg(windows)] // windows-only: what a session of its own is on Unix
+fn a_launched_app_has_no_console() {
+    let home = Home::new();
+    home.registered("one", &[]);
+    home.mesh(&["launch", "one"]).exits(0);
+    assert!(!home.client().call::<bool>("one", "has_console", ()).unwrap());
+}
+
+#[test]
+#[cfg(target_os = "linux")] // linux-only: /proc/self shows session, descriptors and signal masks
+fn a_launched_app_has_a_session_of_its_own_and_clean_masks() {
+    let home = Home::new();
+    home.registered("one", &[]);
+    let launcher = home.mesh(&["call", "one", "pid"]).exits(0);
+    let (client, pid) = (home.client(), launcher.stdout.trim());
     let stat: String = client.call("one", "read_own", ("stat",)).unwrap();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
-    assert_eq!(fields[3], pid.to_string(), "a session of its own");
+    assert_eq!(fields[3], pid, "a session of its own");
     let open: Vec<String> = client.call("one", "descriptors", ()).unwrap();
     assert!(open.iter().any(|target| target == "/dev/null"), "{open:?}");
     assert!(!open.iter().any(|target| target.starts_with("pipe:")), "{open:?}");
@@ -251,13 +277,6 @@ fn a_launched_app_outlives_its_launcher_and_holds_nothing_of_it() {
         // Rust programs ignore SIGPIPE (13) from their start; 32 and 33 are the C library's own.
         assert_eq!(bits & !(1 << 12 | 0b11 << 31), 0, "{mask} {bits:x}");
     }
-
-    let environment: BTreeMap<String, String> = client.call("one", "environment", ()).unwrap();
-    assert_eq!(environment["MESH_HOME"], home.path().to_str().unwrap());
-    assert_eq!((environment["LC_ALL"].as_str(), environment["TZ"].as_str()), ("C", "UTC"));
-    for absent in ["LD_MESH_TEST", "SECRET_TOKEN", "MESH_TIMEOUT"] {
-        assert!(!environment.contains_key(absent), "{absent} was passed on");
-    }
 }
 
 #[test]
@@ -266,7 +285,7 @@ fn command_folder_and_environment_of_the_entry_are_used_without_a_shell() {
     let folder = home.beside("a folder; $(touch x)");
     std::fs::create_dir(&folder).unwrap();
     let trace = home.trace("one").to_string_lossy().into_owned();
-    let command = [TEST_APP, "one", "--trace", &trace, "--say", "$HOME `id` \"'"];
+    let command = [test_app(), "one", "--trace", &trace, "--say", "$HOME `id` \"'"];
     let mut entry =
         Entry::new(Kind::Binary, command.map(str::to_owned).to_vec(), folder.clone()).unwrap();
     entry.env.insert("FROM_ENTRY".to_owned(), "yes".to_owned());
@@ -309,11 +328,11 @@ fn a_start_by_hand_may_win_the_race() {
 #[test]
 fn a_missing_program_is_no_such_app_and_its_entry_goes() {
     let home = Home::new();
-    let copy = home.beside("program");
-    std::fs::copy(TEST_APP, &copy).unwrap();
-    home.put("one", vec![copy.to_string_lossy().into_owned(), "one".to_owned()]);
+    let program = executable(&home.beside("program"));
+    copy(test_app(), &program);
+    home.put("one", vec![program.to_string_lossy().into_owned(), "one".to_owned()]);
     home.registered("two", &[]);
-    std::fs::remove_file(&copy).unwrap();
+    std::fs::remove_file(&program).unwrap();
     home.mesh(&["call", "one", "pid"]).exits(3).prints("").says("one");
     let names: BTreeSet<_> = home.registry().read().unwrap().entries.into_keys().collect();
     assert_eq!(names, BTreeSet::from([app_name("two")]));

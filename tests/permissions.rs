@@ -1,14 +1,17 @@
 //! What is not to be trusted is refused and nothing is run from it. The commands run without
 //! privileges, because root may do everything.
 
+#![cfg(unix)] // unix-only: file modes, umask and a second account
+
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::account::{copied, give, is_root, mode, mode_of, unprivileged};
-use crate::support::programs::TEST_APP;
-use crate::support::{Home, Output, Proc, not_here, program};
+use crate::support::output::Output;
+use crate::support::programs::test_app;
+use crate::support::{Home, Proc, not_here, program};
 
 /// An account's home with copies of the programs that it may run.
 struct Account {
@@ -24,7 +27,7 @@ impl Account {
         fs::create_dir(&bin).unwrap();
         give(&bin);
         let mesh = copied(&program("mesh"), &bin);
-        let app = copied(Path::new(TEST_APP), &bin);
+        let app = copied(Path::new(test_app()), &bin);
         Self { home, mesh, app }
     }
 

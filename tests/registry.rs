@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,10 +10,10 @@ use std::time::{Duration, Instant};
 use mesh_core::{Entry, Kind};
 use serde_json::{Value as Json, json};
 
-use crate::support::account::is_root;
 use crate::support::home::app_name;
-use crate::support::programs::TEST_APP;
-use crate::support::{Home, Proc, heavy, not_here, pause, program};
+use crate::support::platform::{INTERPRETER, identity};
+use crate::support::programs::{copy, executable, remove, test_app};
+use crate::support::{Home, Proc, heavy, pause};
 
 #[test]
 fn the_home_is_made_by_many_at_once() {
@@ -32,14 +31,14 @@ fn the_home_is_made_by_many_at_once() {
 #[test]
 fn an_app_registers_program_folder_and_methods_at_ready() {
     let home = Home::new();
-    home.put("other", vec![TEST_APP.to_owned(), "other".to_owned()]);
+    home.put("other", vec![test_app().to_owned(), "other".to_owned()]);
     let other = home.registry().entry(&app_name("other")).unwrap();
     let mut command = home.app_command("one", &["--plain"]);
-    let mut app = Proc::spawn(command.current_dir("/usr"));
+    let mut app = Proc::spawn(command.current_dir(home.path()));
     app.line("ready");
     let entry = home.registry().entry(&app_name("one")).unwrap().expect("an entry");
     assert_eq!(entry.kind, Kind::Binary);
-    assert_eq!(entry.command, [TEST_APP], "the program, and no arguments of the first start");
+    assert_eq!(entry.command, [test_app()], "the program, and no arguments of the first start");
     assert!(entry.cwd.is_absolute(), "{:?}", entry.cwd);
     let add = entry.methods.iter().find(|method| method.name == "add").expect("a manifest");
     assert_eq!(add.params, ["a", "b"]);
@@ -53,9 +52,9 @@ fn a_script_is_registered_with_its_interpreter() {
     let script = home.beside("app.sh");
     fs::write(&script, "exit 0\n").unwrap();
     let script = script.to_str().unwrap();
-    home.mesh(&["registry", "add", "one", "--", "/bin/sh", script]).exits(0);
+    home.mesh(&["registry", "add", "one", "--", INTERPRETER, script]).exits(0);
     let list = home.mesh(&["registry", "list", "-o", "json"]).exits(0).json();
-    assert_eq!(list[0]["command"], json!(["/bin/sh", script]));
+    assert_eq!(list[0]["command"], json!([INTERPRETER, script]));
 }
 
 #[test]
@@ -63,23 +62,23 @@ fn another_form_of_an_app_replaces_its_entry() {
     let home = Home::new();
     let script = home.beside("app.sh");
     fs::write(&script, "exit 0\n").unwrap();
-    let command = vec!["/bin/sh".to_owned(), script.to_str().unwrap().to_owned()];
+    let command = vec![INTERPRETER.to_owned(), script.to_str().unwrap().to_owned()];
     let entry = Entry::new(Kind::Script, command, home.path()).unwrap();
     home.registry().put(&app_name("one"), entry).unwrap();
     let _app = home.app("one", &[]);
     let entry = home.registry().entry(&app_name("one")).unwrap().unwrap();
-    assert_eq!((entry.kind, entry.command[0].as_str()), (Kind::Binary, TEST_APP));
+    assert_eq!((entry.kind, entry.command[0].as_str()), (Kind::Binary, test_app()));
 }
 
 #[test]
 fn what_a_person_set_survives_the_next_start() {
     let home = Home::new();
-    let add = ["registry", "add", "one", "--env", "FOO=bar", "--", TEST_APP, "one"];
+    let add = ["registry", "add", "one", "--env", "FOO=bar", "--", test_app(), "one"];
     home.mesh(&add).exits(0);
     edit(&home, |file| entry_of(file, "one")["launch"] = json!({"ready_timeout_ms": 7_000}));
     home.client().call::<u32>("one", "pid", ()).unwrap();
     let entry = home.registry().entry(&app_name("one")).unwrap().unwrap();
-    assert_eq!(entry.command, [TEST_APP, "one"]);
+    assert_eq!(entry.command, [test_app(), "one"]);
     assert_eq!(entry.env["FOO"], "bar");
     assert_eq!(entry.launch.ready_timeout, Some(Duration::from_secs(7)));
     assert!(!entry.methods.is_empty());
@@ -88,11 +87,8 @@ fn what_a_person_set_survives_the_next_start() {
 #[test]
 fn an_identical_entry_writes_nothing() {
     let home = Home::new();
-    home.app("one", &[]).signal(rustix::process::Signal::TERM);
-    let about = || {
-        let about = fs::metadata(home.registry_file()).unwrap();
-        (about.ino(), about.mtime_nsec())
-    };
+    drop(home.app("one", &[]));
+    let about = || identity(&home.registry_file());
     let before = about();
     let _again = home.app("one", &[]);
     assert_eq!(about(), before);
@@ -119,7 +115,7 @@ fn a_registry_that_stays_locked_is_an_error_that_names_it() {
     let lock = fs::File::options().write(true).open(home.path().join("registry.lock")).unwrap();
     lock.lock().unwrap();
     let begun = Instant::now();
-    let add = home.mesh(&["registry", "add", "one", "--", "/bin/true"]);
+    let add = home.mesh(&["registry", "add", "one", "--", test_app()]);
     assert_ne!(add.code, 0, "{add}");
     add.says("locked").says("registry.json");
     assert!(begun.elapsed() < Duration::from_secs(4), "{:?}", begun.elapsed());
@@ -242,26 +238,26 @@ fn a_newer_format_is_read_and_never_written() {
     app.line("ready");
     assert_eq!(fs::read(home.registry_file()).unwrap(), before);
     assert!(home.registry().read().unwrap().read_only);
-    let entry = Entry::new(Kind::Binary, vec![TEST_APP.to_owned()], home.path()).unwrap();
+    let entry = Entry::new(Kind::Binary, vec![test_app().to_owned()], home.path()).unwrap();
     home.registry().put(&app_name("three"), entry).unwrap_err();
 }
 
 #[test]
 fn prune_removes_exactly_what_is_gone_and_lists_it() {
     let home = Home::new();
-    let copy = home.beside("program");
-    crate::support::programs::copy(TEST_APP, &copy);
+    let program = executable(&home.beside("program"));
+    copy(test_app(), &program);
     let script = home.beside("app.sh");
     fs::write(&script, "exit 0\n").unwrap();
     home.registered("stays", &[]);
-    home.put("gone", vec![copy.to_string_lossy().into_owned(), "gone".to_owned()]);
-    let command = vec!["/bin/sh".to_owned(), script.to_string_lossy().into_owned()];
+    home.put("gone", vec![program.to_string_lossy().into_owned(), "gone".to_owned()]);
+    let command = vec![INTERPRETER.to_owned(), script.to_string_lossy().into_owned()];
     let entry = Entry::new(Kind::Script, command, home.path()).unwrap();
     home.registry().put(&app_name("script"), entry).unwrap();
     home.mesh(&["registry", "prune"]).exits(0);
     assert_eq!(home.registry().read().unwrap().entries.len(), 3, "all is there");
 
-    fs::remove_file(copy).unwrap();
+    remove(&program);
     fs::remove_file(script).unwrap();
     let before = fs::read(home.registry_file()).unwrap();
     let dry = home.mesh(&["registry", "prune", "--dry-run"]).exits(0);
@@ -278,20 +274,22 @@ fn prune_removes_exactly_what_is_gone_and_lists_it() {
 #[test]
 fn a_rebuild_that_unlinks_for_a_moment_prunes_nothing() {
     let home = Home::new();
-    let copy = home.beside("program");
-    crate::support::programs::copy(TEST_APP, &copy);
-    home.put("one", vec![copy.to_string_lossy().into_owned(), "one".to_owned()]);
+    let program = executable(&home.beside("program"));
+    copy(test_app(), &program);
+    home.put("one", vec![program.to_string_lossy().into_owned(), "one".to_owned()]);
     let aside = home.beside("aside");
-    fs::rename(&copy, &aside).unwrap();
+    fs::rename(&program, &aside).unwrap();
     let prune = Proc::spawn(&mut home.mesh_command(&["registry", "prune"]));
     pause(Duration::from_millis(150));
-    fs::rename(&aside, &copy).unwrap();
+    fs::rename(&aside, &program).unwrap();
     prune.wait().exits(0);
     assert!(home.registry().entry(&app_name("one")).unwrap().is_some());
 }
 
 #[test]
+#[cfg(target_os = "linux")] // linux-only: a volume is mounted in a namespace
 fn a_program_on_a_volume_that_is_away_is_reported_and_kept() {
+    use crate::support::{account::is_root, not_here, program};
     let home = Home::new();
     let volume = home.beside("volume");
     fs::create_dir(&volume).unwrap();

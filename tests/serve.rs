@@ -1,7 +1,6 @@
 //! `mesh serve`: shell commands as an app.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use mesh_core::{ErrorCode, Value};
@@ -96,7 +95,8 @@ fn a_cancel_ends_the_whole_process_group_of_the_command() {
     let home = Home::new();
     serve(&home, &["wait=sleep 1000 & sleep 1000"]);
     let sleepers = || sleepers(&home);
-    let call = Proc::spawn(&mut home.mesh_command(&["call", "shell", "wait", "--timeout", "0"]));
+    let call =
+        Proc::interruptible(&mut home.mesh_command(&["call", "shell", "wait", "--timeout", "0"]));
     eventually(SOON, "both sleep", || (sleepers() == 2).then_some(()));
     call.interrupt();
     call.wait().exits(130);
@@ -201,7 +201,7 @@ fn a_frozen_app_is_named_with_its_pid() {
     for list in [&["ps", "-o", "json"][..], &["registry", "list", "-o", "json"]] {
         assert_eq!(home.mesh(list).exits(0).json()[0]["pid"], app.pid(), "{list:?}");
     }
-    app.signal(rustix::process::Signal::CONT);
+    app.thaw();
 }
 
 #[test]
@@ -218,11 +218,12 @@ fn idle_streams_do_not_hold_up_a_call() {
 }
 
 #[test]
+#[cfg(unix)] // unix-only: the mode of a shared folder
 fn where_a_launch_would_be_refused_nothing_is_served_and_the_tour_goes_on() {
     let home = Home::new();
     let shared = home.beside("shared");
     fs::create_dir(&shared).unwrap();
-    fs::set_permissions(&shared, fs::Permissions::from_mode(0o1777)).unwrap();
+    crate::support::platform::mode(&shared, 0o1777);
     for args in
         [&["serve", "one", "--method", "a=:"][..], &["serve", "-d", "one", "--method", "a=:"]]
     {

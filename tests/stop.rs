@@ -5,7 +5,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mesh_core::{ErrorCode, Stopped, Value};
-use rustix::process::Signal;
 
 use crate::call::code;
 use crate::support::home::app_name;
@@ -107,10 +106,11 @@ fn an_app_that_is_off_is_not_running() {
 }
 
 #[test]
+#[cfg(unix)] // unix-only: SIGTERM; Ctrl-C is what consoles have
 fn sigterm_stops_an_app_gracefully() {
     let home = Home::new();
     let app = home.app("one", &[]);
-    app.signal(Signal::TERM);
+    app.terminate();
     app.wait().exits(0);
     assert!(home.client().live().unwrap().is_empty());
 }
@@ -135,7 +135,8 @@ fn new_calls_of_a_stopping_app_are_refused_or_served_by_the_next_one() {
 #[test]
 fn ctrl_c_on_a_server_leaves_no_entry_behind_that_is_wrong() {
     let home = Home::new();
-    let mut app: Proc = home.app("one", &[]);
+    let mut app = Proc::interruptible(&mut home.app_command("one", &[]));
+    app.line("ready");
     app.interrupt();
     app.wait_within(Duration::from_secs(20)).exits(0);
     assert_eq!(home.client().call::<i64>("one", "add", (1, 2)).unwrap(), 3, "launched again");

@@ -1,12 +1,12 @@
 //! Streams: order, ends of every kind, and a slow reader who slows only his own producer.
 
-use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mesh_core::{ErrorCode, Result, Stream, Value};
 
 use crate::call::code;
+use crate::support::platform::resident_kib;
 use crate::support::{Home, eventually, heavy, pause};
 
 #[test]
@@ -160,11 +160,4 @@ fn many_streams_share_one_connection_fairly() {
         }
     });
     drop(paused);
-}
-
-/// The resident memory of a process.
-fn resident_kib(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.split_whitespace().next().unwrap().parse().unwrap()
 }

@@ -3,15 +3,12 @@
 //! Nothing of the library is used to write or read frames here: these tests would fail if the
 //! document and both ends of the library drifted together.
 
-use std::fs;
-use std::io::{ErrorKind, Read, Write};
-use std::net::Shutdown;
-use std::os::unix::net::UnixStream;
+use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use mesh_core::{ErrorCode, Value};
 
-use crate::support::home::app_name;
+use crate::support::platform::{OWN_FILES, Raw, is_end, open_files};
 use crate::support::wait::SOON;
 use crate::support::{Home, eventually, heavy, impostor};
 
@@ -49,13 +46,11 @@ fn open(method: &str, arguments: &[u8]) -> Vec<u8> {
     body
 }
 
-fn connect(home: &Home) -> UnixStream {
-    let stream = UnixStream::connect(home.core().socket_path(&app_name("one"))).unwrap();
-    stream.set_read_timeout(Some(SOON)).unwrap();
-    stream
+fn connect(home: &Home) -> Raw {
+    Raw::connect(home, "one")
 }
 
-fn greeted(home: &Home) -> UnixStream {
+fn greeted(home: &Home) -> Raw {
     let mut stream = connect(home);
     stream.write_all(&[&PREFACE[..], &frame(HELLO, 0, 0, NOTHING)].concat()).unwrap();
     let mut preface = [0; 8];
@@ -65,7 +60,7 @@ fn greeted(home: &Home) -> UnixStream {
 }
 
 /// The body of the next frame of this kind and exchange; frames of other kinds are passed over.
-fn next(stream: &mut UnixStream, kind: u8, id: u64) -> Vec<u8> {
+fn next(stream: &mut Raw, kind: u8, id: u64) -> Vec<u8> {
     loop {
         let mut header = [0; 16];
         stream.read_exact(&mut header).unwrap();
@@ -79,11 +74,11 @@ fn next(stream: &mut UnixStream, kind: u8, id: u64) -> Vec<u8> {
 }
 
 /// Reads until the app closes.
-fn closed(stream: &mut UnixStream) {
+fn closed(stream: &mut Raw) {
     let mut rest = Vec::new();
     match stream.read_to_end(&mut rest) {
         Ok(_) => assert!(rest.len() < 4096, "{} bytes before the end", rest.len()),
-        Err(error) => assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{error}"),
+        Err(error) => assert!(is_end(&error), "{error}"),
     }
 }
 
@@ -168,10 +163,10 @@ fn what_breaks_the_rules_closes_that_connection_only() {
     for (what, bytes) in wrong {
         let mut stream = greeted(&home);
         let _ = stream.write_all(&bytes);
-        let _ = stream.shutdown(Shutdown::Write);
+        stream.finish();
         let mut rest = Vec::new();
         if let Err(error) = stream.read_to_end(&mut rest) {
-            assert_eq!(error.kind(), ErrorKind::ConnectionReset, "{what}: {error}");
+            assert!(is_end(&error), "{what}: {error}");
         }
         assert_eq!(client.call::<i64>("one", "add", (1, 2)).unwrap(), 3, "after {what}");
     }
@@ -184,15 +179,17 @@ fn a_caller_may_vanish_between_any_two_bytes() {
     let app = home.app("one", &[]);
     let client = home.client();
     client.call::<bool>("one", "mesh.ping", ()).unwrap();
-    let open_files = || fs::read_dir(format!("/proc/{}/fd", app.pid())).unwrap().count();
-    let before = open_files();
+    let before = open_files(app.pid());
     // [60000]
     let block = frame(OPEN, 0, 1, &open("block", b"\x91\xcd\xea\x60"));
     let whole = [&PREFACE[..], &frame(HELLO, 0, 0, NOTHING), &block].concat();
     for cut in 0..whole.len() {
         connect(&home).write_all(&whole[..cut]).unwrap();
     }
-    eventually(SOON, "all connections are closed", || (open_files() <= before).then_some(()));
+    eventually(SOON, "all connections are closed", || {
+        let open = open_files(app.pid());
+        (home.connections("one") == 2 && open <= before + OWN_FILES).then_some(())
+    });
     assert_eq!(home.counter("one", "blocked"), 0, "no handler ran for half a request");
     assert_eq!(client.call::<i64>("one", "add", (1, 2)).unwrap(), 3);
 }

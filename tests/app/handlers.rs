@@ -58,7 +58,7 @@ fn values(app: &App, counters: &Counters) -> Result<()> {
         Err(Error::application(message).details([("reason", "asked to")]))
     })?;
     app.expose("fail_io", [], || -> Result<String> {
-        Ok(std::fs::read_to_string("/no/such/file")?)
+        Ok(std::fs::read_to_string("no/such/file")?)
     })?;
     app.expose("panic", ["message"], |message: String| -> Result<()> {
         std::panic::panic_any(message)
@@ -81,9 +81,11 @@ fn identity(app: &App) -> Result<()> {
     app.expose("folder", [], || -> Result<String> {
         Ok(std::env::current_dir()?.to_string_lossy().into_owned())
     })?;
+    #[cfg(target_os = "linux")]
     app.expose("read_own", ["file"], |file: String| -> Result<String> {
         Ok(std::fs::read_to_string(format!("/proc/self/{file}"))?)
     })?;
+    #[cfg(target_os = "linux")]
     app.expose("descriptors", [], || -> Result<Vec<String>> {
         let mut open = Vec::new();
         for entry in std::fs::read_dir("/proc/self/fd")? {
@@ -93,6 +95,8 @@ fn identity(app: &App) -> Result<()> {
         }
         Ok(open)
     })?;
+    #[cfg(windows)]
+    app.expose("has_console", [], mesh_tests::windows::has_console)?;
     app.expose("caller", [], |context: &Context, (): ()| {
         let caller = context.caller();
         CallerSeen { pid: caller.pid, user: caller.user, name: caller.name }

@@ -1,4 +1,5 @@
 //! `mesh-test-app NAME [FLAG]...`: an app that can be told to behave in every way a test needs.
+//! `mesh-test-app --interrupt PID` presses Ctrl-C in the console of a process, on Windows.
 //!
 //! It registers the arguments it was started with, so that a launch repeats them. It prints
 //! `ready PID` when it is, and nothing else on stdout.
@@ -15,6 +16,12 @@ use mesh_core::{App, AppName, CancelToken, Entry, Home, Kind, Registry, Result};
 use flags::Flags;
 
 fn main() -> Result<()> {
+    #[cfg(windows)]
+    if let [_, flag, pid] = &std::env::args().collect::<Vec<_>>()[..]
+        && flag == "--interrupt"
+    {
+        return Ok(mesh_tests::windows::interrupt(pid.parse()?)?);
+    }
     let flags = Flags::parse(std::env::args().skip(1))?;
     if let Some(file) = &flags.trace {
         // One short append is atomic, so starts of several processes never mix.

@@ -9,8 +9,10 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The uid and gid of `nobody` on Linux.
-const NOBODY: u32 = 65_534;
+pub(crate) use super::platform::mode;
+
+/// The uid and gid of `nobody`.
+const NOBODY: u32 = if cfg!(target_os = "macos") { 4_294_967_294 } else { 65_534 };
 
 /// Whether the tests run as root.
 pub(crate) fn is_root() -> bool {
@@ -39,11 +41,6 @@ pub(crate) fn copied(program: &Path, folder: &Path) -> PathBuf {
     mode(&copy, 0o755);
     give(&copy);
     copy
-}
-
-pub(crate) fn mode(path: &Path, mode: u32) {
-    let set = std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode));
-    set.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
 }
 
 /// The permission bits of a path, links not followed.

@@ -5,20 +5,21 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use mesh_core::{AppName, Client, Entry, Kind, Registry};
-use rustix::process::{Pid, Signal, kill_process};
+use mesh_core::{AppName, Client, Entry, Kind, Registry, Value};
 use tempfile::TempDir;
 
-use super::account;
 use super::output::Output;
+use super::platform::{self, ENVIRONMENT, HOME, Herd};
 use super::process::Proc;
-use super::programs::{TEST_APP, program};
+use super::programs::{program, test_app};
 use super::wait::{SOON, eventually};
 
 /// A temporary home with everything that runs in it.
 pub(crate) struct Home {
-    folder: TempDir,
+    herd: Herd,
     root: PathBuf,
+    /// Last, so that it is removed when nobody uses it any more.
+    folder: TempDir,
 }
 
 impl Home {
@@ -31,15 +32,16 @@ impl Home {
         let folder = tempfile::Builder::new().prefix("mesh-").tempdir().expect("a new folder");
         let root = folder.path().join(name);
         fs::create_dir(&root).expect("a new folder");
-        account::mode(&root, 0o700);
-        Self { folder, root }
+        platform::private(&root);
+        Self { herd: Herd::of(&root), root, folder }
     }
 
     /// A home that the account without privileges owns, for tests of permissions.
+    #[cfg(unix)]
     pub(crate) fn unprivileged() -> Self {
         let home = Self::new();
-        account::give(home.folder.path());
-        account::give(&home.root);
+        super::account::give(home.folder.path());
+        super::account::give(&home.root);
         home
     }
 
@@ -73,8 +75,8 @@ impl Home {
     /// A command in this home, with a small environment.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
-        command.env_clear().env("MESH_HOME", self.path()).env("HOME", self.folder.path());
-        for key in ["PATH", "LANG", "TMPDIR", "RUST_BACKTRACE"] {
+        command.env_clear().env("MESH_HOME", self.path()).env(HOME, self.folder.path());
+        for key in ENVIRONMENT {
             if let Some(value) = std::env::var_os(key) {
                 command.env(key, value);
             }
@@ -95,7 +97,7 @@ impl Home {
     }
 
     pub(crate) fn app_command(&self, name: &str, flags: &[&str]) -> Command {
-        let mut command = self.command(TEST_APP);
+        let mut command = self.command(test_app());
         command.arg(name).args(flags);
         command
     }
@@ -111,7 +113,7 @@ impl Home {
     /// Registers the test app without starting it; it traces its starts in [`Home::starts`].
     pub(crate) fn registered(&self, name: &str, flags: &[&str]) {
         let trace = self.trace(name).to_string_lossy().into_owned();
-        let mut command = vec![TEST_APP.to_owned(), name.to_owned(), "--trace".to_owned(), trace];
+        let mut command = vec![test_app().to_owned(), name.to_owned(), "--trace".to_owned(), trace];
         command.extend(flags.iter().map(|&flag| flag.to_owned()));
         self.put(name, command);
     }
@@ -139,6 +141,23 @@ impl Home {
         self.client().call(app, "counter", (name,)).expect("a counter")
     }
 
+    /// How many connections an app has; that of the asking client is one.
+    #[track_caller]
+    pub(crate) fn connections(&self, app: &str) -> u64 {
+        let stats: Value = self.client().call(app, "mesh.stats", ()).expect("its figures");
+        stats.get("connections").and_then(Value::as_u64).expect("a figure")
+    }
+
+    /// A folder beside the home with so many files.
+    pub(crate) fn folder_of(&self, files: usize) -> String {
+        let folder = self.beside("files");
+        fs::create_dir(&folder).expect("a new folder");
+        for n in 0..files {
+            fs::write(folder.join(n.to_string()), "x").expect("a new file");
+        }
+        folder.into_os_string().into_string().expect("a path in UTF-8")
+    }
+
     /// Waits until a counter of the test app has reached `least`.
     #[track_caller]
     pub(crate) fn counted(&self, app: &str, name: &str, least: u64) {
@@ -154,23 +173,15 @@ impl Home {
     pub(crate) fn kill_app(&self, name: &str) {
         let pid: u32 = self.client().request(name, "pid").no_launch().call().expect("its pid");
         assert!(self.processes().contains(&pid), "pid {pid} runs in this home");
-        kill(pid);
+        platform::kill(pid);
         eventually(SOON, "the end of a killed app", || {
             (!self.processes().contains(&pid)).then_some(())
         });
     }
 
-    /// Every process of this home that has not ended, found by its environment.
+    /// Every process of this home that has not ended.
     pub(crate) fn processes(&self) -> Vec<u32> {
-        let mark = format!("MESH_HOME={}", self.path().display()).into_bytes();
-        let all = fs::read_dir("/proc").expect("/proc").flatten();
-        let pids = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        pids.filter(|pid: &u32| {
-            let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-            environment.split(|&byte| byte == 0).any(|pair| pair == mark)
-        })
-        .filter(|&pid| pid != std::process::id())
-        .collect()
+        self.herd.processes()
     }
 }
 
@@ -178,15 +189,8 @@ impl Drop for Home {
     fn drop(&mut self) {
         // A process that is being killed may have started another one.
         for _ in 0..3 {
-            self.processes().into_iter().for_each(kill);
+            self.processes().into_iter().for_each(platform::kill);
         }
-    }
-}
-
-/// Kills a process that [`Home::processes`] has just named.
-fn kill(pid: u32) {
-    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        let _ = kill_process(pid, Signal::KILL);
     }
 }
 

@@ -51,9 +51,3 @@ impl fmt::Display for Output {
         write!(f, "exit {code}\n-- stdout --\n{stdout}-- stderr --\n{stderr}")
     }
 }
-
-/// The exit code as a shell gives it.
-pub(crate) fn code(status: std::process::ExitStatus) -> i32 {
-    use std::os::unix::process::ExitStatusExt;
-    status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
-}

@@ -7,9 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
-
-use super::output::{self, Output};
+use super::output::Output;
+use super::platform;
 use super::wait::{SOON, eventually};
 
 /// Lines that wait to be looked at; a child that prints more pauses.
@@ -26,8 +25,18 @@ pub(crate) struct Proc {
 impl Proc {
     /// Starts the command with both outputs read.
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        Self::started(command, false)
+    }
+
+    /// The same; Ctrl-C can reach it.
+    pub(crate) fn interruptible(command: &mut Command) -> Self {
+        Self::started(command, true)
+    }
+
+    fn started(command: &mut Command, is_interruptible: bool) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let child = platform::spawn(command, is_interruptible);
+        let mut child = child.unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let stdout = lines(child.stdout.take().expect("stdout is piped"));
         let stderr = lines(child.stderr.take().expect("stderr is piped"));
         Self { child, stdout, stderr, seen: Default::default() }
@@ -62,35 +71,47 @@ impl Proc {
         }
     }
 
+    // The child is reaped in `wait` or `drop` only, so its pid is still its own.
+
     pub(crate) fn kill(&self) {
-        self.signal(Signal::KILL);
+        platform::kill(self.pid());
     }
 
+    /// Presses Ctrl-C, if it was started by [`Self::interruptible`].
     pub(crate) fn interrupt(&self) {
-        self.signal(Signal::INT);
+        platform::interrupt(self.pid());
     }
 
-    /// Stops it as Ctrl-Z does, and waits until it has: under load it may go on for a while.
+    /// Stops it as Ctrl-Z does.
     pub(crate) fn freeze(&self) {
-        self.signal(Signal::STOP);
-        eventually(SOON, "the process is stopped", || {
-            let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid())).ok()?;
-            let stopped = |task: std::fs::DirEntry| {
-                let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-                stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().starts_with('T'))
-            };
-            tasks.flatten().all(stopped).then_some(())
-        });
+        platform::freeze(self.pid());
     }
 
-    pub(crate) fn signal(&self, signal: Signal) {
-        // The child is reaped in `wait` or `drop` only, so its pid is still its own.
-        let _ = kill_process(Pid::from_child(&self.child), signal);
+    /// Lets it go on.
+    pub(crate) fn thaw(&self) {
+        platform::thaw(self.pid());
+    }
+
+    /// Asks it politely to end.
+    #[cfg(unix)]
+    pub(crate) fn terminate(&self) {
+        platform::signal(self.pid(), rustix::process::Signal::TERM);
+    }
+
+    /// Reads no more of its stdout, and lets it know at its next line.
+    pub(crate) fn close_stdout(&mut self) {
+        self.stdout = sync_channel(0).1;
     }
 
     /// Whether it has ended.
     pub(crate) fn ended(&mut self) -> bool {
         self.child.try_wait().expect("a child can be waited for").is_some()
+    }
+
+    /// Whether nobody can print where it printed, once it was waited for.
+    pub(crate) fn is_silenced(&self) -> bool {
+        let end = |lines: &Receiver<String>| lines.recv_timeout(SOON).unwrap_err();
+        [&self.stdout, &self.stderr].map(end) == [RecvTimeoutError::Disconnected; 2]
     }
 
     /// Waits for the end and all that was printed.
@@ -109,7 +130,7 @@ impl Proc {
         });
         self.drain();
         let [stdout, stderr] = std::mem::take(&mut self.seen);
-        Output { code: output::code(status), stdout, stderr }
+        Output { code: platform::code(status), stdout, stderr }
     }
 
     /// Takes what is printed until nothing more can come; a grandchild may hold a pipe open.

@@ -1,0 +1,226 @@
+//! Jobs, consoles and pipes.
+//!
+//! The environment of others is not to be read here, so each home has a job: what a test starts
+//! with this home in its environment is put in, and what that starts stays in.
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::thread;
+
+use mesh_tests::windows::{self as sys, Job, Pipe};
+
+use crate::support::home::Home;
+use crate::support::programs::test_app;
+use crate::support::wait::{SOON, eventually};
+
+/// `WINE` and what begins so is for the tests that run there.
+pub(crate) const ENVIRONMENT: &[&str] = &[
+    "PATH",
+    "PATHEXT",
+    "SystemRoot",
+    "SystemDrive",
+    "ComSpec",
+    "TEMP",
+    "TMP",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "RUST_BACKTRACE",
+    "WINEPREFIX",
+    "WINEDEBUG",
+    "WINELOADERNOEXEC",
+];
+
+pub(crate) const HOME: &str = "USERPROFILE";
+
+/// A thread is a handle of its process, and some wait by events.
+pub(crate) const OWN_FILES: usize = 12;
+
+pub(crate) const INTERPRETER: &str = r"C:\windows\system32\cmd.exe";
+
+/// `ERROR_PIPE_BUSY`: all instances are taken, and the next one is on its way.
+const PIPE_BUSY: i32 = 231;
+
+/// `ERROR_PIPE_NOT_CONNECTED`.
+const NOT_CONNECTED: i32 = 233;
+
+static JOBS: LazyLock<Mutex<BTreeMap<PathBuf, Arc<Job>>>> = LazyLock::new(Mutex::default);
+
+fn jobs() -> std::sync::MutexGuard<'static, BTreeMap<PathBuf, Arc<Job>>> {
+    JOBS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The processes of one home: its job.
+pub(crate) struct Herd {
+    folder: PathBuf,
+    job: Arc<Job>,
+}
+
+impl Herd {
+    pub(crate) fn of(root: &Path) -> Self {
+        let job = Arc::new(Job::new().expect("a job"));
+        let folder = root.parent().expect("a home is in a folder").to_owned();
+        jobs().insert(folder.clone(), Arc::clone(&job));
+        Self { folder, job }
+    }
+
+    /// Those that have not ended.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        self.job.processes().expect("the list of a job")
+    }
+}
+
+impl Drop for Herd {
+    fn drop(&mut self) {
+        jobs().remove(&self.folder);
+    }
+}
+
+pub(crate) fn spawn(command: &mut Command, is_interruptible: bool) -> io::Result<Child> {
+    let folder = command.get_envs().find(|(name, _)| *name == HOME).and_then(|pair| pair.1);
+    let job = folder.and_then(|folder| jobs().get(Path::new(folder)).cloned());
+    job.expect("a test's command is in a home").spawn(command, is_interruptible)
+}
+
+pub(crate) fn kill(pid: u32) {
+    let _ = sys::kill(pid);
+}
+
+pub(crate) fn freeze(pid: u32) {
+    sys::freeze(pid, true).unwrap_or_else(|error| panic!("{pid}: {error}"));
+}
+
+pub(crate) fn thaw(pid: u32) {
+    sys::freeze(pid, false).unwrap_or_else(|error| panic!("{pid}: {error}"));
+}
+
+/// Ctrl-C is for all of a console: another process goes there to press it, so that this one
+/// need not.
+pub(crate) fn interrupt(pid: u32) {
+    let mut command = Command::new(test_app());
+    command.arg("--interrupt").arg(pid.to_string()).stdin(Stdio::null());
+    let pressed = command.status().expect("the test app runs");
+    assert!(pressed.success(), "{pid} is not interrupted: {pressed}");
+}
+
+pub(crate) fn code(status: ExitStatus) -> i32 {
+    status.code().unwrap_or(-1)
+}
+
+pub(crate) fn open_files(pid: u32) -> usize {
+    sys::handles(pid).expect("the table of handles")
+}
+
+pub(crate) fn threads(pid: u32) -> usize {
+    sys::threads(pid).expect("the list of threads")
+}
+
+pub(crate) fn resident_kib(pid: u32) -> u64 {
+    sys::resident(pid).expect("the memory of a process") as u64 >> 10
+}
+
+pub(crate) fn user() -> String {
+    sys::user().expect("a user")
+}
+
+pub(crate) fn identity(path: &Path) -> impl PartialEq + std::fmt::Debug + use<> {
+    let about = path.symlink_metadata();
+    let about = about.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    (about.created().ok(), about.modified().ok(), about.len())
+}
+
+/// For the user, the system and the administrators, as a profile's folders are.
+pub(crate) fn private(path: &Path) {
+    access(path, "");
+}
+
+pub(crate) fn shared(path: &Path) {
+    access(path, "(A;OICI;FA;;;WD)");
+}
+
+fn access(path: &Path, more: &str) {
+    let user = user();
+    let list = format!("D:P(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;FA;;;{user}){more}");
+    let set = sys::set_access(path, &list);
+    set.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+}
+
+/// The name of an app's pipe, as `docs/protocol.md` makes it of user, home and name.
+fn pipe(home: &Home, name: &str) -> String {
+    let home = home.path().canonicalize().expect("the home is there");
+    let bytes = home.as_os_str().as_encoded_bytes().iter();
+    let hash = bytes.fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |sum, byte| {
+        (sum ^ u128::from(*byte)).wrapping_mul((1 << 88) + 0x13b)
+    });
+    format!(r"\\.\pipe\mesh-{}-{hash:032x}-{name}", user())
+}
+
+/// A connection to an app that nothing but the test speaks on.
+pub(crate) struct Raw(File);
+
+impl Raw {
+    pub(crate) fn connect(home: &Home, name: &str) -> Self {
+        let pipe = pipe(home, name);
+        let open = || OpenOptions::new().read(true).write(true).open(&pipe);
+        Self(eventually(SOON, "an instance of the pipe is free", || match open() {
+            Err(error) if error.raw_os_error() == Some(PIPE_BUSY) => None,
+            opened => Some(opened.unwrap_or_else(|error| panic!("{pipe:?}: {error}"))),
+        }))
+    }
+
+    /// A pipe has no half that could be closed.
+    #[expect(clippy::unused_self, reason = "a socket has two halves")]
+    pub(crate) fn finish(&self) {}
+}
+
+impl Read for Raw {
+    /// By a thread of its own: there is no timeout for a pipe.
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let (mut pipe, size) = (self.0.try_clone()?, buffer.len());
+        let (sender, answer) = sync_channel(1);
+        let read = move || {
+            let mut bytes = vec![0; size];
+            let _ = sender.send(pipe.read(&mut bytes).map(|count| bytes[..count].to_vec()));
+        };
+        thread::Builder::new().name("raw".into()).spawn(read)?;
+        let bytes = answer.recv_timeout(SOON).map_err(|_| ErrorKind::TimedOut)??;
+        buffer[..bytes.len()].copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+}
+
+impl Write for Raw {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether the other end is gone: `ERROR_PIPE_NOT_CONNECTED` is the end that was meant, and a
+/// broken pipe the one that was not.
+pub(crate) fn is_end(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::BrokenPipe || error.raw_os_error() == Some(NOT_CONNECTED)
+}
+
+/// Listens where an app would; answers who connects, one after another.
+pub(crate) fn listen(home: &Home, name: &str) -> Callers {
+    Callers(Pipe::new(pipe(home, name)).expect("a free address"))
+}
+
+/// Who connects to what is no app.
+pub(crate) struct Callers(Pipe);
+
+impl Iterator for Callers {
+    type Item = File;
+
+    fn next(&mut self) -> Option<File> {
+        self.0.accept().ok()
+    }
+}

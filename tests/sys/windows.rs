@@ -1,0 +1,361 @@
+//! Safe wrappers around the calls of Windows that only tests make.
+#![expect(unsafe_code, reason = "std has no jobs, consoles, access lists or named pipes")]
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::windows::ffi::OsStrExt;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::ptr::{null, null_mut};
+
+use windows_sys::Wdk::System::SystemInformation::NtQuerySystemInformation;
+use windows_sys::Win32::Foundation::{
+    ERROR_MORE_DATA, ERROR_PIPE_CONNECTED, HANDLE, INVALID_HANDLE_VALUE, LocalFree,
+    STATUS_INFO_LENGTH_MISMATCH,
+};
+use windows_sys::Win32::Security::Authorization::{
+    ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+};
+use windows_sys::Win32::Security::{
+    DACL_SECURITY_INFORMATION, GetTokenInformation, SetFileSecurityW, TOKEN_QUERY, TOKEN_USER,
+    TokenUser,
+};
+use windows_sys::Win32::Storage::FileSystem::PIPE_ACCESS_DUPLEX;
+use windows_sys::Win32::System::Console::{
+    AttachConsole, CTRL_C_EVENT, FreeConsole, GenerateConsoleCtrlEvent, GetConsoleCP,
+    SetConsoleCtrlHandler,
+};
+use windows_sys::Win32::System::Diagnostics::ToolHelp::{
+    CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
+};
+use windows_sys::Win32::System::JobObjects::{
+    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectBasicProcessIdList,
+    JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject,
+};
+use windows_sys::Win32::System::Pipes::{
+    ConnectNamedPipe, CreateNamedPipeW, PIPE_UNLIMITED_INSTANCES,
+};
+use windows_sys::Win32::System::ProcessStatus::{GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
+use windows_sys::Win32::System::Threading::{
+    CREATE_NO_WINDOW, CREATE_SUSPENDED, GetCurrentProcess, OpenProcess, OpenProcessToken,
+    PROCESS_QUERY_INFORMATION, PROCESS_SUSPEND_RESUME, PROCESS_TERMINATE, TerminateProcess,
+};
+use windows_sys::core::BOOL;
+
+#[link(name = "ntdll", kind = "raw-dylib")]
+unsafe extern "system" {
+    fn NtSuspendProcess(process: HANDLE) -> i32;
+    fn NtResumeProcess(process: HANDLE) -> i32;
+}
+
+/// The exit code of what the tests kill: that of a shell on Unix.
+const KILLED: u32 = 137;
+
+/// Bytes of a pipe's buffers.
+const PIPE_BUFFER: u32 = 64 << 10;
+
+fn checked(succeeded: BOOL) -> io::Result<()> {
+    if succeeded == 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+}
+
+fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
+    if handle.is_null() || handle == INVALID_HANDLE_VALUE {
+        return Err(io::Error::last_os_error());
+    }
+    // SAFETY: the call that made this handle has just given it to us alone.
+    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+}
+
+fn wide(text: impl AsRef<OsStr>) -> Vec<u16> {
+    text.as_ref().encode_wide().chain([0]).collect()
+}
+
+fn bytes<T>() -> u32 {
+    u32::try_from(size_of::<T>()).unwrap_or(u32::MAX)
+}
+
+/// A job: processes that are known, and end, together. Nobody breaks away from it.
+#[derive(Debug)]
+pub struct Job(OwnedHandle);
+
+impl Job {
+    /// An empty job, whose processes end when it is dropped.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: both pointers may be null: no attributes, no name.
+        let job = owned(unsafe { CreateJobObjectW(null(), null()) })?;
+        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
+        limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+        // SAFETY: the pointer is to a structure of this class, and the size is its own.
+        checked(unsafe {
+            SetInformationJobObject(
+                job.as_raw_handle(),
+                JobObjectExtendedLimitInformation,
+                (&raw const limits).cast(),
+                bytes::<JOBOBJECT_EXTENDED_LIMIT_INFORMATION>(),
+            )
+        })?;
+        Ok(Self(job))
+    }
+
+    /// Starts a command in the job, with a console of its own if it `is_interruptible`. It makes
+    /// no step before it is in.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn spawn(&self, command: &mut Command, is_interruptible: bool) -> io::Result<Child> {
+        let console = if is_interruptible { CREATE_NO_WINDOW } else { 0 };
+        let mut child = command.creation_flags(CREATE_SUSPENDED | console).spawn()?;
+        // SAFETY: both handles are open.
+        let assigned = checked(unsafe {
+            AssignProcessToJobObject(self.0.as_raw_handle(), child.as_raw_handle())
+        });
+        if assigned.is_err() {
+            let _ = child.kill();
+        }
+        // SAFETY: the handle is open.
+        unsafe { NtResumeProcess(child.as_raw_handle()) };
+        assigned.map(|()| child)
+    }
+
+    /// The processes that have not ended.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn processes(&self) -> io::Result<Vec<u32>> {
+        let mut room = 1_024;
+        loop {
+            // Two numbers of 32 bits, how many there are and how many are listed; then the pids.
+            let mut list = vec![0_usize; 1 + room];
+            let bytes = u32::try_from(size_of_val(&list[..])).unwrap_or(u32::MAX);
+            // SAFETY: the buffer has `bytes` bytes and the alignment of its largest field.
+            let told = checked(unsafe {
+                QueryInformationJobObject(
+                    self.0.as_raw_handle(),
+                    JobObjectBasicProcessIdList,
+                    list.as_mut_ptr().cast(),
+                    bytes,
+                    null_mut(),
+                )
+            });
+            match told {
+                Err(error) if error.raw_os_error() == Some(ERROR_MORE_DATA.cast_signed()) => {
+                    room *= 2;
+                }
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    let listed = list[0] >> 32;
+                    let pids = list[1..].iter().take(listed);
+                    return Ok(pids.filter_map(|&pid| u32::try_from(pid).ok()).collect());
+                }
+            }
+        }
+    }
+}
+
+fn process(pid: u32, rights: u32) -> io::Result<OwnedHandle> {
+    // SAFETY: plain numbers go in, and a handle comes out.
+    owned(unsafe { OpenProcess(rights, 0, pid) })
+}
+
+/// Ends a process at once, with the code of a process that was killed on Unix.
+///
+/// # Errors
+/// Those of the system.
+pub fn kill(pid: u32) -> io::Result<()> {
+    let process = process(pid, PROCESS_TERMINATE)?;
+    // SAFETY: the handle is open.
+    checked(unsafe { TerminateProcess(process.as_raw_handle(), KILLED) })
+}
+
+/// Stops all threads of a process, or lets them go on.
+///
+/// # Errors
+/// Those of the system.
+pub fn freeze(pid: u32, is_frozen: bool) -> io::Result<()> {
+    let process = process(pid, PROCESS_SUSPEND_RESUME)?;
+    let change = if is_frozen { NtSuspendProcess } else { NtResumeProcess };
+    // SAFETY: the handle is open.
+    match unsafe { change(process.as_raw_handle()) } {
+        0 => Ok(()),
+        status => Err(io::Error::other(format!("status {status:x}"))),
+    }
+}
+
+/// Presses Ctrl-C in the console of a process, for all that share it. This process leaves its
+/// own console for that, and must be born for nothing else.
+///
+/// # Errors
+/// Those of the system.
+pub fn interrupt(pid: u32) -> io::Result<()> {
+    // SAFETY: plain numbers go in; without a handler Ctrl-C is ignored here.
+    unsafe {
+        FreeConsole();
+        checked(AttachConsole(pid))?;
+        checked(SetConsoleCtrlHandler(None, 1))?;
+        checked(GenerateConsoleCtrlEvent(CTRL_C_EVENT, 0))
+    }
+}
+
+/// Whether this process has a console.
+#[must_use]
+pub fn has_console() -> bool {
+    // SAFETY: nothing goes in, and a number comes out.
+    unsafe { GetConsoleCP() != 0 }
+}
+
+/// How many threads a process has.
+///
+/// # Errors
+/// Those of the system.
+pub fn threads(pid: u32) -> io::Result<usize> {
+    // SAFETY: plain numbers go in, and a handle comes out.
+    let all = owned(unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPTHREAD, 0) })?;
+    let mut thread = THREADENTRY32 { dwSize: bytes::<THREADENTRY32>(), ..Default::default() };
+    let mut count = 0;
+    // SAFETY: the handle is of a snapshot, and the structure says its size.
+    let mut more = unsafe { Thread32First(all.as_raw_handle(), &raw mut thread) };
+    while more != 0 {
+        count += usize::from(thread.th32OwnerProcessID == pid);
+        // SAFETY: as above.
+        more = unsafe { Thread32Next(all.as_raw_handle(), &raw mut thread) };
+    }
+    Ok(count)
+}
+
+/// How many handles a process has open, from the table of the whole system: Wine does not count
+/// those of one process.
+///
+/// # Errors
+/// Those of the system.
+pub fn handles(pid: u32) -> io::Result<usize> {
+    const EXTENDED_HANDLES: i32 = 64;
+    /// Words of one row; the second is the process.
+    const ROW: usize = 5;
+    let mut table = vec![0_usize; 1 << 16];
+    loop {
+        let bytes = u32::try_from(size_of_val(&table[..])).unwrap_or(u32::MAX);
+        // SAFETY: the buffer has `bytes` bytes and the alignment of its largest field.
+        let status = unsafe {
+            NtQuerySystemInformation(EXTENDED_HANDLES, table.as_mut_ptr().cast(), bytes, null_mut())
+        };
+        match status {
+            0 => break,
+            STATUS_INFO_LENGTH_MISMATCH if table.len() < 1 << 24 => {
+                table = vec![0; table.len() * 2];
+            }
+            status => return Err(io::Error::other(format!("status {status:x}"))),
+        }
+    }
+    let rows = table[2..].chunks_exact(ROW).take(table[0]);
+    Ok(rows.filter(|row| row[1] == pid as usize).count())
+}
+
+/// The resident memory of a process, in bytes.
+///
+/// # Errors
+/// Those of the system.
+pub fn resident(pid: u32) -> io::Result<usize> {
+    let process = process(pid, PROCESS_QUERY_INFORMATION)?;
+    let mut counters = PROCESS_MEMORY_COUNTERS::default();
+    let size = bytes::<PROCESS_MEMORY_COUNTERS>();
+    // SAFETY: the handle is open, and the size is that of the structure.
+    checked(unsafe { GetProcessMemoryInfo(process.as_raw_handle(), &raw mut counters, size) })?;
+    Ok(counters.WorkingSetSize)
+}
+
+/// The security identifier of this process's user.
+///
+/// # Errors
+/// Those of the system.
+pub fn user() -> io::Result<String> {
+    let mut token = null_mut();
+    // SAFETY: the pseudo handle of this process needs no closing, and `token` takes the result.
+    checked(unsafe { OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &raw mut token) })?;
+    let token = owned(token)?;
+    // The structure and the identifier behind it: 68 bytes at most.
+    let mut buffer = [0_usize; 32];
+    let size = u32::try_from(size_of_val(&buffer)).unwrap_or(u32::MAX);
+    let (mut used, mut text) = (0, null_mut());
+    // SAFETY: the buffer has `size` bytes and the alignment of the structure, which the first
+    // call fills; its identifier lies in the buffer. The text that the second call makes ends
+    // with a zero, and is copied before it is freed.
+    unsafe {
+        let whole = buffer.as_mut_ptr();
+        let handle = token.as_raw_handle();
+        checked(GetTokenInformation(handle, TokenUser, whole.cast(), size, &raw mut used))?;
+        let user = &*whole.cast::<TOKEN_USER>();
+        checked(ConvertSidToStringSidW(user.User.Sid, &raw mut text))?;
+        let length = (0..).take_while(|&at| *text.add(at) != 0).count();
+        let user = String::from_utf16_lossy(std::slice::from_raw_parts(text, length));
+        LocalFree(text.cast());
+        Ok(user)
+    }
+}
+
+/// Gives a path the access list of a text such as `D:(A;;FA;;;WD)`.
+///
+/// # Errors
+/// Those of the system.
+pub fn set_access(path: &Path, list: &str) -> io::Result<()> {
+    let (path, list, mut descriptor) = (wide(path), wide(list), null_mut());
+    // SAFETY: both texts end with a zero; the descriptor is freed after its only use.
+    unsafe {
+        checked(ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            list.as_ptr(),
+            SDDL_REVISION_1,
+            &raw mut descriptor,
+            null_mut(),
+        ))?;
+        let set = checked(SetFileSecurityW(path.as_ptr(), DACL_SECURITY_INFORMATION, descriptor));
+        LocalFree(descriptor);
+        set
+    }
+}
+
+/// A pipe that anybody may connect to who finds it.
+#[derive(Debug)]
+pub struct Pipe {
+    name: Vec<u16>,
+    next: OwnedHandle,
+}
+
+impl Pipe {
+    /// A pipe with one instance that waits.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn new(name: impl AsRef<OsStr>) -> io::Result<Self> {
+        let name = wide(name);
+        let next = instance(&name)?;
+        Ok(Self { name, next })
+    }
+
+    /// Blocks until somebody connects; another instance waits already when this is known.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn accept(&mut self) -> io::Result<File> {
+        // SAFETY: the handle is of a blocking pipe, which needs no structure for its state.
+        match checked(unsafe { ConnectNamedPipe(self.next.as_raw_handle(), null_mut()) }) {
+            Err(error) if error.raw_os_error() != Some(ERROR_PIPE_CONNECTED.cast_signed()) => {
+                Err(error)
+            }
+            _ => Ok(File::from(std::mem::replace(&mut self.next, instance(&self.name)?))),
+        }
+    }
+}
+
+fn instance(name: &[u16]) -> io::Result<OwnedHandle> {
+    let (mode, instances) = (PIPE_ACCESS_DUPLEX, PIPE_UNLIMITED_INSTANCES);
+    // SAFETY: the name ends with a zero, and no attributes are given.
+    owned(unsafe {
+        CreateNamedPipeW(name.as_ptr(), mode, 0, instances, PIPE_BUFFER, PIPE_BUFFER, 0, null())
+    })
+}
