@@ -238,11 +238,12 @@ mod tests {
         let mut set = Registration::default();
         set.env.insert("FOO".to_owned(), "mine".to_owned());
         set.ready_timeout = Some(Duration::from_secs(1));
-        set.cwd = Some("/".into());
+        let elsewhere = std::env::temp_dir();
+        set.cwd = Some(elsewhere.clone());
         set.command = Some((Kind::Binary, this_program().unwrap()));
         let entry = set.entry(Vec::new(), Some(stored)).unwrap();
         assert_eq!(entry.command, this_program().unwrap());
-        assert_eq!(entry.cwd, PathBuf::from("/"));
+        assert_eq!(entry.cwd, elsewhere);
         assert_eq!(entry.env["FOO"], "mine");
         assert_eq!(entry.launch.ready_timeout, Some(Duration::from_secs(1)));
     }

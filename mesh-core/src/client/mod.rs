@@ -182,7 +182,7 @@ impl Client {
         };
         let name = |entry: std::fs::DirEntry| {
             let file = entry.file_name().into_string().ok()?;
-            AppName::parse(file.strip_suffix(".sock")?).ok()
+            AppName::parse(file.strip_suffix(Address::TRACE)?).ok()
         };
         let mut live: Vec<AppName> = entries
             .filter_map(|entry| name(entry.ok()?))

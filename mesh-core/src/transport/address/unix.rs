@@ -28,6 +28,9 @@ pub(crate) struct Address {
 }
 
 impl Address {
+    /// How the file in the run directory ends that every name with a listener has.
+    pub(crate) const TRACE: &str = ".sock";
+
     /// The address of an app below a home. Looks at the disk only when the path is long.
     ///
     /// # Errors

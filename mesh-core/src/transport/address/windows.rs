@@ -20,6 +20,10 @@ pub(crate) struct Address {
 }
 
 impl Address {
+    /// How the file in the run directory ends that every name with a listener has. Names that had
+    /// one have it too: it is the lock.
+    pub(crate) const TRACE: &str = ".lock";
+
     /// The address of an app below a home. Asks the disk how the home is spelled.
     ///
     /// # Errors
