@@ -1,14 +1,14 @@
 //! An app that answers `get_stats` with the figures of the machine it runs on.
 //!
-//! The figures come from `/proc` and `/sys`; what a system does not offer is null. Nothing is
-//! sampled while nobody asks: `cpu` is the load since the answer before.
+//! What a system does not offer is null. Nothing is sampled while nobody asks: `cpu` is the load
+//! since the answer before.
 #![expect(clippy::print_stdout, reason = "an example talks to the person who started it")]
 
-use std::fs;
 use std::sync::{Mutex, PoisonError};
 
 use mesh_core::{App, Method, Result};
 use serde::Serialize;
+use systemstat::{CPULoad, DelayedMeasurement, Memory, Platform, System};
 
 #[derive(Serialize)]
 struct Stats {
@@ -22,65 +22,41 @@ struct Stats {
     uptime: Option<f64>,
 }
 
-/// What all cores together have done since boot, in ticks.
-#[derive(Clone, Copy, Default)]
-struct Ticks {
-    idle: u64,
-    total: u64,
-}
+/// What the load is measured from.
+type Begun = Option<DelayedMeasurement<CPULoad>>;
 
 fn main() -> Result<()> {
     let app = App::claim("statusbar")?;
     let stop = app.stop_handle();
     ctrlc::set_handler(move || stop.stop())?;
-    let before = Mutex::new(Ticks::default());
+    let system = System::new();
+    let begun: Mutex<Begun> = Mutex::new(system.cpu_load_aggregate().ok());
     let get_stats = Method::new("get_stats").doc("Load, memory, battery and uptime.").idempotent();
     app.expose(get_stats, [], move || Stats {
-        cpu: cpu(&mut before.lock().unwrap_or_else(PoisonError::into_inner)),
-        memory: memory(),
-        battery: battery(),
-        uptime: first_number("/proc/uptime"),
+        cpu: cpu(&system, &mut begun.lock().unwrap_or_else(PoisonError::into_inner)),
+        memory: system.memory().ok().and_then(|memory| in_use(&memory)),
+        battery: system
+            .battery_life()
+            .ok()
+            .and_then(|battery| percent(f64::from(battery.remaining_capacity))),
+        uptime: system.uptime().ok().map(|uptime| uptime.as_secs_f64()),
     })?;
     app.ready()?;
     println!("ready");
     app.run()
 }
 
-fn cpu(before: &mut Ticks) -> Option<f64> {
-    let stat = fs::read_to_string("/proc/stat").ok()?;
-    let fields: Vec<u64> =
-        stat.lines().next()?.split_whitespace().skip(1).filter_map(|n| n.parse().ok()).collect();
-    let now = Ticks { idle: *fields.get(3)? + *fields.get(4)?, total: fields.iter().sum() };
-    let idle = now.idle.saturating_sub(before.idle);
-    let total = now.total.saturating_sub(before.total).max(1);
-    *before = now;
-    Some(percent(total.saturating_sub(idle), total))
+fn cpu(system: &System, begun: &mut Begun) -> Option<f64> {
+    let before = std::mem::replace(begun, system.cpu_load_aggregate().ok());
+    let load = before?.done().ok()?;
+    percent(f64::from(load.user + load.nice + load.system + load.interrupt))
 }
 
-fn memory() -> Option<f64> {
-    let info = fs::read_to_string("/proc/meminfo").ok()?;
-    let field = |name: &str| -> Option<u64> {
-        info.lines()
-            .find_map(|line| line.strip_prefix(name))?
-            .split_whitespace()
-            .next()?
-            .parse()
-            .ok()
-    };
-    let total = field("MemTotal:")?;
-    Some(percent(total.saturating_sub(field("MemAvailable:")?), total.max(1)))
+fn in_use(memory: &Memory) -> Option<f64> {
+    percent(1.0 - memory.free.as_u64() as f64 / memory.total.as_u64() as f64)
 }
 
-fn battery() -> Option<f64> {
-    let supplies = fs::read_dir("/sys/class/power_supply").ok()?;
-    supplies.flatten().find_map(|supply| first_number(supply.path().join("capacity").to_str()?))
-}
-
-fn first_number(path: &str) -> Option<f64> {
-    fs::read_to_string(path).ok()?.split_whitespace().next()?.parse().ok()
-}
-
-/// To one decimal.
-fn percent(part: u64, whole: u64) -> f64 {
-    (part as f64 / whole as f64 * 1000.0).round() / 10.0
+/// A part of 1 to one decimal; none where the system counted nothing.
+fn percent(part: f64) -> Option<f64> {
+    part.is_finite().then(|| (part.clamp(0.0, 1.0) * 1000.0).round() / 10.0)
 }
