@@ -34,8 +34,8 @@ pub(super) fn running_since(pid: u32) -> Option<u64> {
 }
 
 /// Whether the process with this pid is of the session that `leader` began.
-pub(super) fn leads(leader: u32, pid: u32) -> bool {
-    let (Ok(leader), Ok(pid)) = (c_int::try_from(leader), c_int::try_from(pid)) else {
+pub(super) fn leads(leader: &ProcessId, pid: u32) -> bool {
+    let (Ok(leader), Ok(pid)) = (c_int::try_from(leader.pid), c_int::try_from(pid)) else {
         return false;
     };
     // SAFETY: one plain number, and a plain number back; -1 is a failure.
