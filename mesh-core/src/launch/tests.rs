@@ -129,12 +129,11 @@ const LONG: Duration = Duration::from_secs(20);
 /// Counts a start.
 const COUNT: &str = "echo start >>$COUNT;";
 /// Owns the name and says so.
-const READY: &str =
-    "echo $$ >$OWNER.new; mv $OWNER.new $OWNER; echo >/proc/self/fd/$MESH_READY_FD;";
+const READY: &str = "echo $$ >$OWNER.new; mv $OWNER.new $OWNER; echo >/dev/fd/$MESH_READY_FD;";
 
 #[test]
 fn fifty_callers_make_one_launch() {
-    let scene = Scene::new(&format!("{COUNT} {READY} exec cat /proc/self/fd/0"), LONG);
+    let scene = Scene::new(&format!("{COUNT} {READY} exec cat /dev/fd/0"), LONG);
     let results: Vec<Launched> = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..50).map(|_| scope.spawn(|| scene.run().unwrap())).collect();
         callers.into_iter().map(|caller| caller.join().unwrap()).collect()
