@@ -191,10 +191,8 @@ impl Entry {
             && !file::is_executable(program)
         {
             let what = format!("{} may not be executed", program.display());
-            return Err(Error::new(ErrorCode::Refused, what).hint(format!(
-                "`chmod u+x {}` allows it, if it is a program.",
-                program.display()
-            )));
+            let hint = file::how_executable(program);
+            return Err(Error::new(ErrorCode::Refused, what).hint(hint));
         }
         self.check_cwd().map_err(|error| {
             let what = format!("the working directory (`cwd`) of the entry: {error}");

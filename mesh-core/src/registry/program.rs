@@ -65,8 +65,10 @@ fn without_mark(running: &str) -> &str {
 pub(crate) fn resolve(kind: Kind, mut command: Vec<String>, cwd: &Path) -> Result<Vec<String>> {
     let search = env::var_os("PATH").unwrap_or_default();
     if let Some(first) = command.first_mut() {
-        let found = if first.is_empty() || first.contains('/') {
-            cwd.join(&*first)
+        let found = if first.is_empty() || is_path(first) {
+            let typed = cwd.join(&*first);
+            let found = file::spellings(typed.clone()).into_iter().find(|path| path.is_file());
+            found.unwrap_or(typed)
         } else {
             in_path(first, &search).ok_or_else(|| {
                 let what = format!("no program {first:?} is in PATH");
@@ -81,9 +83,15 @@ pub(crate) fn resolve(kind: Kind, mut command: Vec<String>, cwd: &Path) -> Resul
     Ok(command)
 }
 
+/// Whether this leads somewhere by itself; a bare name is looked for in `PATH`.
+fn is_path(program: &str) -> bool {
+    program.contains(std::path::is_separator) || Path::new(program).components().count() > 1
+}
+
 fn in_path(program: &str, search: &OsStr) -> Option<PathBuf> {
     let is_program = |path: &PathBuf| path.is_absolute() && file::is_executable(path);
-    env::split_paths(search).map(|directory| directory.join(program)).find(is_program)
+    let in_directory = |directory: PathBuf| file::spellings(directory.join(program));
+    env::split_paths(search).flat_map(in_directory).find(is_program)
 }
 
 fn existing(path: PathBuf) -> Result<String> {

@@ -19,7 +19,8 @@ mod platform;
 #[cfg(windows)]
 pub(crate) use platform::wide;
 pub(crate) use platform::{
-    is_executable, make_private, open, open_or_create, open_to_append, sync_directory,
+    how_executable, is_executable, make_private, open, open_or_create, open_to_append, spellings,
+    sync_directory,
 };
 
 /// How sure a replaced file must be to survive a loss of power.

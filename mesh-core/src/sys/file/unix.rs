@@ -3,7 +3,7 @@
 use std::fs::{File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 use tempfile::NamedTempFile;
@@ -48,6 +48,16 @@ pub(crate) fn make_private(file: &File) -> io::Result<()> {
 /// Whether `path` is a file that this user may execute.
 pub(crate) fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
+}
+
+/// The paths that a program may have that is typed like this.
+pub(crate) fn spellings(typed: PathBuf) -> Vec<PathBuf> {
+    vec![typed]
+}
+
+/// What makes a program of a file that is none.
+pub(crate) fn how_executable(path: &Path) -> String {
+    format!("`chmod u+x {}` allows it, if it is a program.", path.display())
 }
 
 /// Puts a temporary file in the place of `path`.

@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind};
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Component, Path, Prefix};
+use std::path::{Component, Path, PathBuf, Prefix};
 use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
@@ -103,9 +103,34 @@ pub(crate) fn make_private(file: &File) -> io::Result<()> {
 /// Whether `path` is a file that the system can start. There is no mode that says so, only the
 /// name.
 pub(crate) fn is_executable(path: &Path) -> bool {
+    is_named_so(path) && path.is_file()
+}
+
+fn is_named_so(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|found| PROGRAMS.iter().any(|known| found.eq_ignore_ascii_case(known)))
-        && path.is_file()
+}
+
+/// The paths that a program may have that is typed like this: people leave its ending out.
+pub(crate) fn spellings(typed: PathBuf) -> Vec<PathBuf> {
+    if is_named_so(&typed) {
+        return vec![typed];
+    }
+    let ended = |ending: &&str| {
+        let mut path = typed.clone().into_os_string();
+        path.push(".");
+        path.push(ending);
+        PathBuf::from(path)
+    };
+    PROGRAMS.iter().map(ended).chain([typed.clone()]).collect()
+}
+
+/// What makes a program of a file that is none.
+pub(crate) fn how_executable(_path: &Path) -> String {
+    let endings = PROGRAMS.join(", .");
+    format!(
+        "Name a program: its name ends in .{endings}; a script needs its interpreter before it."
+    )
 }
 
 /// Puts a temporary file in the place of `path`, which others may have open.
@@ -221,6 +246,9 @@ mod tests {
             assert_eq!(is_executable(&dir.path().join(name)), is_program, "{name}");
         }
         assert!(!is_executable(&dir.path().join("none.exe")));
+        assert_eq!(spellings("a.Exe".into()), [Path::new("a.Exe")]);
+        let typed = spellings("a.1".into());
+        assert!(typed.contains(&"a.1.exe".into()) && typed.contains(&"a.1".into()), "{typed:?}");
     }
 
     #[test]
