@@ -7,10 +7,10 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesh_core::LaunchEvent;
-use mesh_core::{Client, Error, ErrorCode, Home, Result};
+use mesh_core::{CancelToken, Client, Error, ErrorCode, Home, Result};
 use tempfile::TempDir;
 
 use crate::parser;
@@ -18,6 +18,10 @@ use crate::platform::this_program;
 
 /// How long a program of the tour may take to say what is waited for.
 const PATIENCE: Duration = Duration::from_secs(12);
+
+/// How long the end of what was stopped is waited for, and how often it is looked for.
+const GONE: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// A temporary home, a client in it, and the programs that were started in it.
 pub(super) struct Stage {
@@ -105,6 +109,15 @@ impl Drop for Stage {
             // One that has stopped is only reaped by this.
             let _ = child.kill();
             let _ = child.wait();
+        }
+        // A name is free before its process has quite ended, and until then Windows keeps the
+        // folder that it runs in.
+        let until = Instant::now() + GONE;
+        while std::fs::remove_dir_all(self.path()).is_err()
+            && self.path().exists()
+            && Instant::now() < until
+        {
+            CancelToken::new().wait_timeout(LOOK);
         }
     }
 }

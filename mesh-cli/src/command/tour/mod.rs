@@ -6,6 +6,7 @@
 pub(crate) mod app;
 mod home;
 
+use std::env::consts::EXE_EXTENSION;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -157,7 +158,7 @@ impl Tour<'_> {
 
     fn prune(&mut self) -> Result {
         self.title("An entry whose program is gone is pruned")?;
-        let program = self.stage.path().join("fleeting");
+        let program = self.stage.path().join("fleeting").with_extension(EXE_EXTENSION);
         std::fs::copy(this_program()?, &program).map_err(|error| made(&program, error))?;
         let command = vec![program.display().to_string()];
         let entry = Entry::new(Kind::Binary, command, self.stage.path().to_owned())?;
