@@ -180,7 +180,9 @@ fn look(
     name: &AppName,
     until: Instant,
 ) -> Result<Option<Running>> {
-    let Some(connection) = dial(engine, home, name)? else { return Ok(None) };
+    let Some(connection) = dial(engine, home, name, &|| Instant::now() < until)? else {
+        return Ok(None);
+    };
     let pid = connection.peer().pid;
     connection.watch(until, |machine| machine.peer().is_some() || machine.is_closed());
     let hello = connection.hello();

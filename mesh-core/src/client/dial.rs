@@ -15,9 +15,11 @@ use crate::sys::clock;
 use crate::sys::home::Home;
 use crate::transport::{Address, Stream};
 
-/// How long an app may take to accept those who wait, before it counts as frozen; and how often it
-/// is tried.
-const FULL_WAIT: Duration = Duration::from_secs(1);
+/// How long an app may take to accept those who wait before it counts as frozen: for who only
+/// looks, and for a call.
+const LOOK_WAIT: Duration = Duration::from_secs(1);
+const CALL_WAIT: Duration = Duration::from_secs(4);
+/// How often an app is tried whose queue of connections is full.
 const FULL_TURN: Duration = Duration::from_millis(5);
 
 /// How long a prober waits for a hello before it takes the app for one that is starting.
@@ -25,7 +27,7 @@ const PROBE_WAIT: Duration = Duration::from_millis(500);
 
 /// Connects to whoever listens at the app's address; `None` when nobody does. That it succeeds
 /// says that the name has an owner, not that the owner is well. Waits only while the owner's
-/// queue of connections is full, a second at most.
+/// queue of connections is full, and only while `may_wait` holds.
 ///
 /// # Errors
 /// `refused` when the listener is another user's, `connect_failed` when the system cannot.
@@ -33,12 +35,13 @@ pub(crate) fn dial(
     engine: &Arc<Engine>,
     home: &Home,
     name: &AppName,
+    may_wait: &dyn Fn() -> bool,
 ) -> Result<Option<Arc<Connection>>> {
     let failed = |error: io::Error| {
         Error::new(ErrorCode::ConnectFailed, format!("cannot connect to {name}")).source(error)
     };
     let address = Address::of(home, name)?;
-    let stream = match connect(&address) {
+    let stream = match connect(&address, may_wait) {
         Ok(stream) => stream,
         Err(error) => {
             return match error.kind() {
@@ -76,12 +79,24 @@ pub(crate) fn dial(
     engine.connect(stream, peer, Role::Initiator).map(Some).map_err(failed)
 }
 
-/// Connects; a listener with a full queue is tried again for a moment.
-fn connect(address: &Address) -> io::Result<Stream> {
-    let until = Instant::now() + FULL_WAIT;
+/// The patience of who only looks: a second.
+pub(crate) fn look_wait() -> impl Fn() -> bool {
+    let until = Instant::now() + LOOK_WAIT;
+    move || Instant::now() < until
+}
+
+/// The patience of a call that ends at `until`, if it does: four seconds at most.
+pub(crate) fn call_wait(until: Option<Instant>) -> impl Fn() -> bool {
+    let most = Instant::now() + CALL_WAIT;
+    let until = until.map_or(most, |until| until.min(most));
+    move || Instant::now() < until
+}
+
+/// Connects; a listener with a full queue is tried again.
+fn connect(address: &Address, may_wait: &dyn Fn() -> bool) -> io::Result<Stream> {
     loop {
         match Stream::connect(address) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock && Instant::now() < until => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && may_wait() => {
                 let _place = current::block();
                 clock::pause(FULL_TURN);
             }
@@ -101,7 +116,7 @@ pub(crate) fn probe(
     known: &mut Option<Arc<Connection>>,
 ) -> Result<Probe> {
     if known.as_ref().is_none_or(|connection| !connection.is_usable()) {
-        *known = dial(engine, home, name)?;
+        *known = dial(engine, home, name, &look_wait())?;
     }
     let Some(connection) = known else { return Ok(Probe::Absent) };
     let pid = connection.peer().pid;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use super::Inner;
-use super::dial::{dial, probe};
+use super::dial::{call_wait, dial, probe};
 use crate::error::{Error, ErrorCode, Result};
 use crate::launch::{Launch, Launched};
 use crate::name::AppName;
@@ -132,7 +132,14 @@ impl Peer {
 
     fn reach(&self, client: &Inner, wish: &Wish<'_>) -> Result<Arc<Connection>> {
         let Inner { engine, home, .. } = client;
-        if let Some(connection) = dial(engine, home, &self.name)? {
+        let in_time = call_wait(wish.until);
+        let may_wait = || in_time() && !wish.token.is_cancelled();
+        // Who lost interest while the app's queue was full is told that, not the state of the queue.
+        let dial = || {
+            let dialed = dial(engine, home, &self.name, &may_wait);
+            dialed.or_else(|error| wish.check().and(Err(error)))
+        };
+        if let Some(connection) = dial()? {
             return Ok(connection);
         }
         if !wish.launch {
@@ -143,7 +150,7 @@ impl Peer {
         if let Some(connection) = known.filter(|connection| connection.is_usable()) {
             return Ok(connection);
         }
-        match dial(engine, home, &self.name)? {
+        match dial()? {
             Some(connection) => Ok(connection),
             None => {
                 let text = format!("{} was ready and has gone again", self.name);

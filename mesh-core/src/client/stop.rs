@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Inner;
-use super::dial::dial;
+use super::dial::{dial, look_wait};
 use crate::error::{Error, ErrorCode, Result};
 use crate::launch::{starting, stopped, stopping};
 use crate::limits::STOP_GRACE;
@@ -44,7 +44,7 @@ pub enum Stopped {
 }
 
 pub(super) fn stop(client: &Inner, name: &AppName) -> Result<Stopped> {
-    let Some(connection) = dial(&client.engine, &client.home, name)? else {
+    let Some(connection) = dial(&client.engine, &client.home, name, &look_wait())? else {
         return stop_start(client, name);
     };
     // The kernel tells who made the listener. That process may be gone, with a forked child of its
