@@ -17,8 +17,8 @@ mod windows;
 use windows as system;
 
 pub(crate) use system::{
-    FOLDER, Group, Guard, HELLO, READY_VARIABLE, bad_command, guard, prepare_terminal, shell,
-    shell_doc, signal_of,
+    EXAMPLE, FOLDER, Group, Guard, HELLO, READY_VARIABLE, bad_command, guard, prepare_terminal,
+    shell, shell_doc, signal_of,
 };
 
 /// How a command is asked to end.

@@ -217,11 +217,12 @@ impl Drop for Running {
 
 fn not_started(command: &Command, error: std::io::Error) -> Error {
     match error.kind() {
-        ErrorKind::InvalidInput | ErrorKind::ArgumentListTooLong => {
-            Error::new(ErrorCode::BadArguments, "the arguments do not fit a command line")
-                .hint("They hold a null character or are too long; pass the name of a file.")
-                .source(error)
-        }
+        ErrorKind::InvalidInput | ErrorKind::ArgumentListTooLong => Error::new(
+            ErrorCode::BadArguments,
+            "the arguments do not fit a command line",
+        )
+        .hint("They hold a character that none takes, or are too long; pass the name of a file.")
+        .source(error),
         _ => {
             let program = command.get_program().display();
             Error::application(format!("cannot start {program}"))

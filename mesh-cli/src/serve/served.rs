@@ -237,7 +237,14 @@ mod tests {
             true => "echo !MESH_ARG_1!",
             false => "printf '%s\\r\\n' \"$MESH_ARG_1\"",
         };
-        for value in ["a&b|c", "\"x\" & exit 1 & \"", "100%^!", "$(exit 1)`exit 1`", "a)(<>b"] {
+        for value in [
+            "a&b|c",
+            "\"x\" & exit 1 & \"",
+            "100%^!",
+            "$(exit 1)`exit 1`",
+            "a)(<>b",
+            "\u{fc}\u{65e5}",
+        ] {
             let mut printed = Vec::new();
             let each = |piece: &[u8]| {
                 printed.extend_from_slice(piece);

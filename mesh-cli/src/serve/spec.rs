@@ -50,11 +50,8 @@ pub(crate) fn all(typed: &Serve) -> Result<Vec<Spec>> {
         specs.push(spec);
     }
     if specs.is_empty() {
-        let (hello, count) = (platform::HELLO, "seq $1");
-        return Err(usage(
-            "no method to serve",
-            format!("Give at least one: --method 'hello={hello}' or --stream 'count={count}'."),
-        ));
+        let hint = format!("Give at least one: {}.", platform::EXAMPLE);
+        return Err(usage("no method to serve", hint));
     }
     Ok(specs)
 }

@@ -22,6 +22,9 @@ pub(crate) const SHELL: &str = "sh";
 /// A command that greets its first argument.
 pub(crate) const HELLO: &str = "echo \"hello $1\"";
 
+/// What a person may type to serve a command.
+pub(crate) const EXAMPLE: &str = "--method 'hello=echo \"hello $1\"' or --stream 'count=seq $1'";
+
 /// A folder that every system has, with some hundred files in and below it.
 pub(crate) const FOLDER: &str = "/etc";
 

@@ -23,12 +23,21 @@ pub(crate) const SHELL: &str = "cmd.exe";
 /// A command that greets its first argument.
 pub(crate) const HELLO: &str = "echo hello %1";
 
+/// What a person may type to serve a command.
+pub(crate) const EXAMPLE: &str =
+    "--method \"hello=echo hello %1\" or --stream \"list=dir /b !MESH_ARG_1!\"";
+
 /// A folder that every system has, with some hundred files in and below it.
 pub(crate) const FOLDER: &str = "C:\\Windows";
 
 /// No window appears for a program of the console when its app has none itself; and Ctrl-C at a
 /// console is for the app alone.
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
+
+/// Lets `cmd.exe`, and what it starts, print UTF-8 into the pipe: in the system's own code page other
+/// scripts would be question marks. It is for the console of the command alone. By its full path,
+/// because a bare name is looked for in the working directory first.
+const IN_UTF_8: &str = "\"%SystemRoot%\\System32\\chcp.com\" 65001 >nul 2>nul & ";
 
 /// What `cmd.exe` takes, with some room for its own words.
 const COMMAND_LINE_MAX: usize = 8_000;
@@ -66,7 +75,7 @@ pub(crate) fn shell(
     let program = std::env::var_os("ComSpec").unwrap_or_else(|| OsString::from(SHELL));
     let mut command = Command::new(program);
     // Exactly this line: `/s` takes the outer quotes off and leaves the rest as it is.
-    command.raw_arg(format!("/d /v:on /s /c \"{text}\""));
+    command.raw_arg(format!("/d /v:on /s /c \"{IN_UTF_8}{text}\""));
     Ok(command)
 }
 
