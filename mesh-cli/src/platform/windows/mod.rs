@@ -34,9 +34,9 @@ pub(crate) const FOLDER: &str = "C:\\Windows";
 /// console is for the app alone.
 const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 
-/// Lets `cmd.exe`, and what it starts, print UTF-8 into the pipe: in the system's own code page other
-/// scripts would be question marks. It is for the console of the command alone. By its full path,
-/// because a bare name is looked for in the working directory first.
+/// Lets `cmd.exe`, and what it starts, print UTF-8 into the pipe: in the system's own code page
+/// other scripts would be question marks. It is for the console of the command alone. By its full
+/// path, because a bare name is looked for in the working directory first.
 const IN_UTF_8: &str = "\"%SystemRoot%\\System32\\chcp.com\" 65001 >nul 2>nul & ";
 
 /// What `cmd.exe` takes, with some room for its own words.
