@@ -134,7 +134,7 @@ impl Peer {
         let Inner { engine, home, .. } = client;
         let in_time = call_wait(wish.until);
         let may_wait = || in_time() && !wish.token.is_cancelled();
-        // Who lost interest while the app's queue was full is told that, not the state of the queue.
+        // Who lost interest while the app's queue was full is told that, not how the queue is.
         let dial = || {
             let dialed = dial(engine, home, &self.name, &may_wait);
             dialed.or_else(|error| wish.check().and(Err(error)))
