@@ -5,7 +5,10 @@
 //! the file, so it is read without the lock. A ledger of another boot, or one that does not
 //! parse, is an empty one: it guards against storms, and a new boot ends those.
 //!
-//! Times are milliseconds since boot, so that all processes agree and nobody can set them.
+//! Times are milliseconds since boot, so that all processes agree and nobody can set them. Where
+//! boots have no names, a ledger that tells of what is still to come is of another one. One that
+//! does not may hold a suspension over for the minute that the longest takes, and no process: a
+//! start time is not given twice.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::{STARTS_MAX, STARTS_WINDOW};
 use crate::name::AppName;
+use crate::sys::clock;
 use crate::sys::file::{self, Durability};
 use crate::sys::home::Home;
 use crate::sys::lock::FileLock;
@@ -118,10 +122,17 @@ impl Ledger {
         let bytes = file::open(path).and_then(|file| file::read_bounded(&file, BYTES_MAX));
         let ledger: Self =
             bytes.ok().and_then(|b| serde_json::from_slice(&b).ok()).unwrap_or_default();
-        if ledger.boot == process::boot_id() {
+        if ledger.boot == process::boot_id() && ledger.is_past(clock::since_boot_ms()) {
             return ledger;
         }
         Self { boot: process::boot_id().to_owned(), ..Self::default() }
+    }
+
+    /// Whether all that it tells of has happened by now.
+    fn is_past(&self, now: u64) -> bool {
+        let start = self.start.iter().map(|start| start.since);
+        let failure = self.failure.iter().map(|failure| failure.at);
+        self.starts.iter().copied().chain(start).chain(failure).all(|moment| moment <= now)
     }
 
     /// What to do now, if nobody owns the name.
@@ -394,6 +405,18 @@ mod tests {
             assert_eq!(ledger.decide(now, only(&[])), Decision::Start, "{now}");
             ledger.record_start(now, None);
         }
+    }
+
+    #[test]
+    fn what_is_still_to_come_is_of_another_boot() {
+        let (mut started, mut failed, mut tried) = Default::default();
+        Ledger::record_start(&mut started, 100, Some(Start { since: 100, ..start(7) }));
+        Ledger::record_no_child(&mut failed, 100, "why".to_owned());
+        Ledger::record_start(&mut tried, 100, None);
+        for ledger in [started, failed, tried] {
+            assert!(ledger.is_past(100) && !ledger.is_past(99), "{ledger:?}");
+        }
+        assert!(Ledger::default().is_past(0));
     }
 
     #[test]
