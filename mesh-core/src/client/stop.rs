@@ -37,7 +37,7 @@ pub enum Stopped {
     NotRunning,
     /// It left when it was asked to.
     Stopped,
-    /// It left after SIGTERM.
+    /// It left after SIGTERM; on Windows, after Ctrl-Break.
     Terminated,
     /// It was killed.
     Killed,
@@ -103,16 +103,18 @@ fn note(name: &AppName, done: Result<()>) {
 }
 
 fn force(name: &AppName, handle: &Handle) -> Result<Stopped> {
-    handle.terminate();
-    if handle.wait(SIGNAL_WAIT) {
+    // One that could not be asked is not waited for.
+    let wait = if handle.terminate() { SIGNAL_WAIT } else { Duration::ZERO };
+    if handle.wait(wait) {
         return Ok(Stopped::Terminated);
     }
     handle.kill();
     if handle.wait(SIGNAL_WAIT) {
         return Ok(Stopped::Killed);
     }
-    let text = format!("the process of {name} does not die of SIGKILL");
-    Err(Error::new(ErrorCode::NotResponding, text).hint("It may wait for a device; look at `ps`."))
+    let text = format!("the process of {name} is killed and does not end");
+    Err(Error::new(ErrorCode::NotResponding, text)
+        .hint("The system ends it when what it waits for, such as a device, lets it go."))
 }
 
 /// Sends `mesh.stop`; the answer is the end of the connection.
