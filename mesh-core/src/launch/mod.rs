@@ -175,5 +175,6 @@ pub(crate) fn stopped(home: &Home, name: &AppName) -> Result<()> {
 }
 
 #[cfg(test)]
-#[cfg(unix)]
+mod scene;
+#[cfg(test)]
 mod tests;

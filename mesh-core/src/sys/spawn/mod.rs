@@ -15,7 +15,7 @@ mod platform;
 #[cfg(windows)]
 #[path = "windows.rs"]
 mod platform;
-#[cfg(all(test, windows))]
+#[cfg(test)]
 pub(crate) mod script;
 
 pub(crate) use platform::{

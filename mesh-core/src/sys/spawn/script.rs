@@ -15,7 +15,7 @@ use crate::sys::clock;
 /// The variable that holds the script: steps, separated by semicolons.
 pub(crate) const SCRIPT_VARIABLE: &str = "SCRIPT";
 
-/// How long a child waits for its gate: longer than any test, and not for ever.
+/// How long a child waits at its gate: longer than any test, and not for ever.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The command line of a child that does the steps of its environment, and then ends well.
@@ -56,10 +56,10 @@ fn run(step: &str) {
         "ready" => take_ready_signal().unwrap().ready(),
         "say" => writeln!(io::stderr(), "{object}").unwrap(),
         "about" => about(),
-        // Waits until the test opens the gate.
+        // Waits until the test removes this file, be it with its whole directory.
         "gate" => {
             let (gate, end) = (path("GATE"), Instant::now() + PATIENCE);
-            while !gate.exists() && Instant::now() < end {
+            while gate.exists() && Instant::now() < end {
                 clock::pause(Duration::from_millis(5));
             }
         }

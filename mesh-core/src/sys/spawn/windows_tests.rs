@@ -29,6 +29,7 @@ fn start(script: &str, log: &Path, ready: &ReadyGrant) -> io::Result<Child> {
         (SCRIPT_VARIABLE.into(), script.into()),
         ("GATE".into(), log.with_extension("gate").into()),
     ];
+    fs::write(log.with_extension("gate"), "closed").unwrap();
     let log = File::create(log).unwrap();
     let (program, args, cwd) = (Path::new(&command[0]), &command[1..], Path::new(r"C:\"));
     Detached { program, args, cwd, env: &env, log: &log }.spawn(ready)
@@ -84,7 +85,7 @@ fn who_captures_a_launchers_output_does_not_wait_for_the_child() {
     let (mut launcher, child) = launcher(&log);
     assert!(launcher.wait().unwrap().success(), "a job that forbids to leave it is no hindrance");
     assert!(!child.wait(Duration::ZERO), "it lives on without its launcher");
-    fs::write(log.with_extension("gate"), "").unwrap();
+    fs::remove_file(log.with_extension("gate")).unwrap();
     assert!(child.wait(Duration::from_secs(10)));
 }
 
@@ -105,7 +106,7 @@ fn a_child_says_that_it_is_ready_or_ends() {
         let (word, grant) = ready_pair().unwrap();
         let mut child = start(script, &log, &grant).unwrap();
         assert_eq!(word.wait(&child), is_ready, "{script}");
-        fs::write(log.with_extension("gate"), "").unwrap();
+        fs::remove_file(log.with_extension("gate")).unwrap();
         child.wait().unwrap();
     }
 }
