@@ -256,15 +256,23 @@ impl Held {
     /// # Blocking
     /// For up to `wait`.
     pub(crate) fn open(home: &Home, name: &AppName, wait: Duration) -> Result<Self> {
+        Self::open_within(home, name, wait)?.ok_or_else(|| Self::stays_locked(home, name))
+    }
+
+    /// The same; `None` when it stays locked.
+    pub(super) fn open_within(home: &Home, name: &AppName, wait: Duration) -> Result<Option<Self>> {
         let path = home.ledger_path(name);
-        let lock_path = lock_path(home, name);
-        let Some(lock) = FileLock::acquire_within(&lock_path, wait)? else {
-            let what = format!("the launch ledger {} stays locked", path.display());
-            return Err(Error::new(ErrorCode::LaunchFailed, what)
-                .hint("Another process hangs while it launches this app; try again."));
+        let Some(lock) = FileLock::acquire_within(&lock_path(home, name), wait)? else {
+            return Ok(None);
         };
         let ledger = Ledger::read(&path);
-        Ok(Self { path, _lock: lock, ledger })
+        Ok(Some(Self { path, _lock: lock, ledger }))
+    }
+
+    pub(super) fn stays_locked(home: &Home, name: &AppName) -> Error {
+        let what = format!("the launch ledger {} stays locked", home.ledger_path(name).display());
+        Error::new(ErrorCode::LaunchFailed, what)
+            .hint("Another process hangs while it launches this app; try again.")
     }
 
     /// Writes the ledger.

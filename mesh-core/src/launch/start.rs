@@ -3,9 +3,9 @@
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::ledger::{Decision, Failure, Held, Start};
+use super::ledger::{Decision, Failure, Held, Ledger, Start};
 use super::watch::{LEDGER_WAIT, Watch};
 use super::{Launch, LaunchEvent, Probe, environment};
 use crate::error::{Error, ErrorCode, Result};
@@ -14,6 +14,9 @@ use crate::registry::Entry;
 use crate::sys::process::ProcessId;
 use crate::sys::spawn::Detached;
 use crate::sys::{clock, file};
+
+/// How long the lock is waited for before the ledger is read without it.
+const GLANCE: Duration = Duration::from_millis(50);
 
 /// A child that this process has started.
 #[derive(Debug)]
@@ -32,7 +35,7 @@ impl Launch<'_> {
         self.refuse_cycle()?;
         self.home.prepare()?;
         let entry = self.registry.entry_to_launch(self.name)?;
-        let mut held = Held::open(self.home, self.name, LEDGER_WAIT)?;
+        let Some(mut held) = self.turn()? else { return Ok(None) };
         let now = clock::since_boot_ms();
         if let Some(Failure { child: None, at, text, .. }) = &held.ledger.failure
             && *at >= begun
@@ -70,6 +73,25 @@ impl Launch<'_> {
         drop(held);
         (self.observe)(&LaunchEvent::Started { name: self.name.clone(), pid: start.child.pid });
         Ok(Some(Started { start, watch }))
+    }
+
+    /// The locked ledger; nothing when before our turn somebody's start is in it, or the name has
+    /// an owner. Of many who come at once only few need the lock.
+    fn turn(&self) -> Result<Option<Held>> {
+        let until = Instant::now() + LEDGER_WAIT;
+        loop {
+            if let Some(held) = Held::open_within(self.home, self.name, GLANCE)? {
+                return Ok(Some(held));
+            }
+            let ledger = Ledger::read(&self.home.ledger_path(self.name));
+            let decision = ledger.decide(clock::since_boot_ms(), ProcessId::is_alive);
+            if matches!(decision, Decision::Wait(_)) || (self.probe)()? != Probe::Absent {
+                return Ok(None);
+            }
+            if Instant::now() >= until {
+                return Err(Held::stays_locked(self.home, self.name));
+            }
+        }
     }
 
     fn spawn(&self, entry: &Entry) -> Result<(Watch, ProcessId)> {
