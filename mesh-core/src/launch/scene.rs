@@ -10,6 +10,7 @@ use super::{Launch, LaunchEvent, Launched, Probe, starting};
 use crate::error::Result;
 use crate::name::AppName;
 use crate::registry::{Entry, Kind, Registry};
+use crate::sys::clock;
 use crate::sys::home::Home;
 use crate::sys::process::Handle;
 use crate::sys::spawn::script::{self, SCRIPT_VARIABLE};
@@ -25,7 +26,18 @@ impl Scene {
     /// A home with one app, which does these steps.
     pub(super) fn new(steps: &str, ready_timeout: Duration) -> Self {
         let scene = Self::with(script::command(), ready_timeout);
-        scene.change(|entry| drop(entry.env.insert(SCRIPT_VARIABLE.to_owned(), steps.to_owned())));
+        scene.change(|entry| {
+            entry.env.insert(SCRIPT_VARIABLE.to_owned(), steps.to_owned());
+            // A sticky directory above the build is trusted on Unix, and nowhere else.
+            #[cfg(windows)]
+            {
+                let program = scene.dir.path().join("child.exe");
+                fs::hard_link(&entry.command[0], &program)
+                    .or_else(|_| fs::copy(&entry.command[0], &program).map(drop))
+                    .unwrap();
+                entry.command[0] = program.to_str().unwrap().to_owned();
+            }
+        });
         scene
     }
 
@@ -65,6 +77,15 @@ impl Scene {
     /// How often a script was started that counts.
     pub(super) fn starts(&self) -> usize {
         fs::read_to_string(self.dir.path().join("count")).unwrap_or_default().lines().count()
+    }
+
+    /// Blocks until the one script that was started has counted itself.
+    pub(super) fn wait_for_start(&self) {
+        let end = Instant::now() + LONG;
+        while self.starts() == 0 && Instant::now() < end {
+            clock::pause(Duration::from_millis(5));
+        }
+        assert_eq!(self.starts(), 1);
     }
 
     pub(super) fn probe(&self) -> Result<Probe> {
