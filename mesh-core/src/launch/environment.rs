@@ -10,6 +10,7 @@ use std::ffi::{OsStr, OsString};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::limits::CALL_PATH_MAX;
+use crate::sys::environment;
 use crate::sys::home::{HOME_VARIABLE, Home};
 use crate::sys::spawn::{self, READY_VARIABLE};
 
@@ -18,23 +19,6 @@ use crate::sys::spawn::{self, READY_VARIABLE};
 const CALL_PATH_VARIABLE: &str = "MESH_CALL_PATH";
 const LAUNCH: &str = "launch:";
 
-/// What is handed on from the launcher, if it is set there.
-const ALLOWED: [&str; 10] = [
-    "PATH",
-    "HOME",
-    "USER",
-    "LANG",
-    "TZ",
-    "TMPDIR",
-    "DISPLAY",
-    "WAYLAND_DISPLAY",
-    "DBUS_SESSION_BUS_ADDRESS",
-    "SSH_AUTH_SOCK",
-];
-
-/// What the names of further allowed variables begin with.
-const ALLOWED_PREFIXES: [&str; 2] = ["LC_", "XDG_"];
-
 /// The whole environment of a launched app; the ready pipe's variable comes with the spawn.
 pub(crate) fn of_child(
     ours: impl Iterator<Item = (OsString, OsString)>,
@@ -42,18 +26,18 @@ pub(crate) fn of_child(
     home: &Home,
     call_path: &[String],
 ) -> Vec<(OsString, OsString)> {
-    let mut env: BTreeMap<OsString, OsString> = ours.filter(|(key, _)| is_allowed(key)).collect();
-    env.extend(additions.iter().map(|(key, value)| (key.into(), value.into())));
+    let ours = ours.filter(|(name, _)| environment::is_of_session(name));
+    let added = additions.iter().map(|(name, value)| (name.into(), value.into()));
+    let last: [(OsString, OsString); 2] = [
+        (HOME_VARIABLE.into(), home.root().into()),
+        (CALL_PATH_VARIABLE.into(), format!("{LAUNCH}{}", call_path.join(",")).into()),
+    ];
+    let mut env = BTreeMap::new();
+    for (name, value) in ours.chain(added).chain(last) {
+        env.insert(environment::folded(&name), (name, value));
+    }
     env.remove(OsStr::new(READY_VARIABLE));
-    env.insert(HOME_VARIABLE.into(), home.root().into());
-    env.insert(CALL_PATH_VARIABLE.into(), format!("{LAUNCH}{}", call_path.join(",")).into());
-    env.into_iter().collect()
-}
-
-fn is_allowed(key: &OsStr) -> bool {
-    key.to_str().is_some_and(|key| {
-        ALLOWED.contains(&key) || ALLOWED_PREFIXES.iter().any(|prefix| key.starts_with(prefix))
-    })
+    env.into_values().collect()
 }
 
 /// Set once the start of this process is over: what it does then is nobody's call.
@@ -100,13 +84,14 @@ mod tests {
             ("API_TOKEN", "x"),
             ("MESH_TIMEOUT", "x"),
             ("MESH_HOME", "/elsewhere"),
-            ("MESH_READY_FD", "9"),
+            (READY_VARIABLE, "9"),
         ];
         let ours = ours.into_iter().map(|(key, value)| (key.into(), value.into()));
-        let added = [("TZ", "CET"), ("LD_PRELOAD", "mine"), ("MESH_READY_FD", "1")];
+        let added = [("TZ", "CET"), ("LD_PRELOAD", "mine"), (READY_VARIABLE, "1")];
         let added = added.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         let path = ["a".to_owned(), "b".to_owned()];
-        let env = of_child(ours, &added, &Home::at("/home/x/.mesh"), &path);
+        let home = Home::at("/home/x/.mesh");
+        let env = of_child(ours, &added, &home, &path);
         let env: Vec<String> = env
             .iter()
             .map(|(key, value)| format!("{}={}", key.display(), value.display()))
@@ -115,12 +100,22 @@ mod tests {
             "LC_ALL=C",
             "LD_PRELOAD=mine",
             "MESH_CALL_PATH=launch:a,b",
-            "MESH_HOME=/home/x/.mesh",
+            &format!("MESH_HOME={}", home.root().display()),
             "PATH=/bin",
             "TZ=CET",
             "XDG_RUNTIME_DIR=/run",
         ];
         assert_eq!(env, expected);
+    }
+
+    #[test]
+    fn names_that_mean_one_variable_give_one() {
+        let ours = [("Path".into(), "ours".into())];
+        let added = [("PATH".to_owned(), "mine".to_owned())].into();
+        let env = of_child(ours.into_iter(), &added, &Home::at("/h"), &[]);
+        let paths = env.iter().filter(|(name, _)| name.eq_ignore_ascii_case("path"));
+        // On Unix these are two variables, and `Path` is not of the session.
+        assert_eq!(paths.collect::<Vec<_>>(), [&("PATH".into(), "mine".into())]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub(crate) mod clock;
 #[cfg(windows)]
 pub(crate) mod console;
 pub(crate) mod descriptors;
+pub(crate) mod environment;
 pub(crate) mod file;
 pub(crate) mod home;
 pub(crate) mod identity;
