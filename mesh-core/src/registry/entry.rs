@@ -67,15 +67,16 @@ pub struct LaunchPolicy {
 }
 
 impl Entry {
-    /// An entry for this command, written now by this version. A program without a slash is
-    /// looked for in `PATH`; a relative one, and a script, are taken relative to `cwd`, and `cwd`
-    /// to the current directory.
+    /// An entry for this command, written now by this version. A program without a slash (on
+    /// Windows also a backslash or a drive) is looked for in `PATH`; a relative one, and a script,
+    /// are taken relative to `cwd`, and `cwd` to the current directory. On Windows a program may
+    /// be named without the extension, if that is in `PATHEXT`.
     ///
     /// # Errors
     /// `no_such_app` when the program or script does not exist; `registry` when the command
     /// cannot be kept in the registry.
     pub fn new(kind: Kind, command: Vec<String>, cwd: PathBuf) -> Result<Self> {
-        let cwd = std::path::absolute(&cwd).map_err(|error| {
+        let cwd = std::path::absolute(file::plain(&cwd)).map_err(|error| {
             Error::new(ErrorCode::Registry, "the current directory is not known").source(error)
         })?;
         let command = program::resolve(kind, command, &cwd)?;

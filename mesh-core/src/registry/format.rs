@@ -274,6 +274,11 @@ mod tests {
         }
     }"#;
 
+    /// The file above with paths that are absolute on this system.
+    fn file() -> String {
+        FILE.replace("\"/", if cfg!(windows) { "\"C:/" } else { "\"/" })
+    }
+
     fn name(text: &str) -> AppName {
         AppName::parse(text).unwrap()
     }
@@ -284,18 +289,18 @@ mod tests {
 
     #[test]
     fn one_bad_entry_hides_no_other_and_stays_in_the_file() {
-        let document = Document::parse(FILE.as_bytes()).unwrap();
+        let document = Document::parse(file().as_bytes()).unwrap();
         let (entries, warnings) = document.entries();
         assert_eq!(entries.keys().map(AppName::as_str).collect::<Vec<_>>(), ["good"]);
         assert_eq!(warnings.len(), 3, "{warnings:?}");
         let error = document.entry(&name("bad")).unwrap_err();
         assert!(error.message().contains("absolute"), "{error:?}");
-        assert_eq!(again(&document), serde_json::from_str::<Json>(FILE).unwrap());
+        assert_eq!(again(&document), serde_json::from_str::<Json>(&file()).unwrap());
     }
 
     #[test]
     fn unknown_fields_survive_a_change() {
-        let mut document = Document::parse(FILE.as_bytes()).unwrap();
+        let mut document = Document::parse(file().as_bytes()).unwrap();
         let mut entry = document.entry(&name("good")).unwrap().unwrap();
         assert_eq!(entry.launch.ready_timeout, Some(Duration::from_secs(7)));
         entry.version = Some("2".to_owned());
@@ -312,7 +317,7 @@ mod tests {
 
     #[test]
     fn an_entry_that_differs_in_its_date_only_is_the_same() {
-        let mut document = Document::parse(FILE.as_bytes()).unwrap();
+        let mut document = Document::parse(file().as_bytes()).unwrap();
         let mut entry = document.entry(&name("good")).unwrap().unwrap();
         document.set(&name("good"), &entry).unwrap();
         entry.registered_at = "2030-01-01T00:00:00Z".to_owned();
@@ -337,7 +342,7 @@ mod tests {
 
     #[test]
     fn a_registry_is_bounded() {
-        let mut document = Document::parse(FILE.as_bytes()).unwrap();
+        let mut document = Document::parse(file().as_bytes()).unwrap();
         let mut entry = document.entry(&name("good")).unwrap().unwrap();
         for number in 0..REGISTRY_ENTRIES_MAX - 4 {
             assert!(document.set(&name(&format!("app{number}")), &entry).unwrap());

@@ -194,5 +194,4 @@ impl Registry {
 }
 
 #[cfg(test)]
-#[cfg(unix)]
 mod tests;

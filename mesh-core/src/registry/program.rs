@@ -18,7 +18,7 @@ pub(crate) fn this_program() -> Result<Vec<String>> {
     let unknown = || Error::new(ErrorCode::Registry, "the path of this program is not known");
     let running = env::current_exe().map_err(|error| unknown().source(error))?;
     let image = app_image(env::var_os("APPIMAGE"), env::var_os("APPDIR"), &running);
-    let program = image.unwrap_or(running);
+    let program = image.unwrap_or_else(|| file::plain(&running));
     match program.to_str() {
         Some(text) => Ok(vec![without_mark(text).to_owned()]),
         None => Err(Error::new(
@@ -65,15 +65,14 @@ fn without_mark(running: &str) -> &str {
 pub(crate) fn resolve(kind: Kind, mut command: Vec<String>, cwd: &Path) -> Result<Vec<String>> {
     let search = env::var_os("PATH").unwrap_or_default();
     if let Some(first) = command.first_mut() {
-        let found = if first.is_empty() || is_path(first) {
-            let typed = cwd.join(&*first);
-            let found = file::spellings(typed.clone()).into_iter().find(|path| path.is_file());
-            found.unwrap_or(typed)
-        } else {
+        let found = if is_bare(first) {
             in_path(first, &search).ok_or_else(|| {
                 let what = format!("no program {first:?} is in PATH");
                 Error::new(ErrorCode::NoSuchApp, what).hint("Give its full path.")
             })?
+        } else {
+            let given = cwd.join(&*first);
+            file::spellings(&given).into_iter().find(|path| path.is_file()).unwrap_or(given)
         };
         *first = existing(found)?;
     }
@@ -83,20 +82,21 @@ pub(crate) fn resolve(kind: Kind, mut command: Vec<String>, cwd: &Path) -> Resul
     Ok(command)
 }
 
-/// Whether this leads somewhere by itself; a bare name is looked for in `PATH`.
-fn is_path(program: &str) -> bool {
-    program.contains(std::path::is_separator) || Path::new(program).components().count() > 1
+/// Whether it is a name alone, without a directory or drive.
+fn is_bare(program: &str) -> bool {
+    Path::new(program).file_name() == Some(OsStr::new(program))
 }
 
 fn in_path(program: &str, search: &OsStr) -> Option<PathBuf> {
     let is_program = |path: &PathBuf| path.is_absolute() && file::is_executable(path);
-    let in_directory = |directory: PathBuf| file::spellings(directory.join(program));
-    env::split_paths(search).flat_map(in_directory).find(is_program)
+    env::split_paths(search)
+        .flat_map(|directory| file::spellings(&directory.join(program)))
+        .find(is_program)
 }
 
 fn existing(path: PathBuf) -> Result<String> {
     // `join` keeps a `./` or `../` of the command; the former is only noise.
-    let path: PathBuf = path.components().collect();
+    let path = file::plain(&path.components().collect::<PathBuf>());
     if !path.is_file() {
         let what = match path.metadata() {
             Ok(about) => format!("{} is {}, not a program", path.display(), trust::kind_of(&about)),
@@ -139,14 +139,55 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let script = dir.path().join("s.sh");
         std::fs::write(&script, "").unwrap();
-        let made = resolve(Kind::Script, words(&["sh", "./s.sh", "./a"]), dir.path()).unwrap();
-        assert!(Path::new(&made[0]).is_absolute());
+        // On Windows it is `cmd.exe`, named without its extension.
+        let shell = if cfg!(windows) { "cmd" } else { "sh" };
+        let made = resolve(Kind::Script, words(&[shell, "./s.sh", "./a"]), dir.path()).unwrap();
+        assert!(Path::new(&made[0]).is_absolute() && Path::new(&made[0]).is_file());
         assert_eq!(made[1..], words(&[script.to_str().unwrap(), "./a"]));
-        for missing in [&["no-such-program-xyz"][..], &["./nothing"], &["/usr"]] {
-            let error = resolve(Kind::Binary, words(missing), dir.path()).unwrap_err();
+        for missing in ["no-such-program-xyz", "./nothing", ".", ".."] {
+            let error = resolve(Kind::Binary, words(&[missing]), dir.path()).unwrap_err();
             assert_eq!(error.code(), ErrorCode::NoSuchApp, "{missing:?}");
         }
-        let error = resolve(Kind::Binary, words(&["/usr"]), dir.path()).unwrap_err();
-        assert!(error.message().contains("/usr is a directory"), "{error:?}");
+        let directory = dir.path().to_str().unwrap();
+        let error = resolve(Kind::Binary, words(&[directory]), dir.path()).unwrap_err();
+        assert!(error.message().contains(&format!("{directory} is a directory")), "{error:?}");
+    }
+
+    #[test]
+    fn a_name_with_a_directory_is_not_looked_for_in_path() {
+        assert!(is_bare("python") && is_bare("python3.12"));
+        for other in ["", "./x", "a/x", "x/", ".", "..", "/x"] {
+            assert!(!is_bare(other), "{other:?}");
+        }
+        // On Unix these are odd names.
+        for other in [r".\x", "C:x", r"C:\x", r"\\s\h\x"] {
+            assert_eq!(is_bare(other), cfg!(unix), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_may_have_spaces_and_letters_of_any_script() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("\u{fc}ber \u{30e1}\u{30c3} (x86)");
+        std::fs::create_dir(&folder).unwrap();
+        let program = folder.join(format!("a b{}", env::consts::EXE_SUFFIX));
+        std::fs::write(&program, "").unwrap();
+        let given = folder.join("a b").to_str().unwrap().to_owned();
+        let made = resolve(Kind::Binary, vec![given], dir.path()).unwrap();
+        assert_eq!(Path::new(&made[0]), program);
+    }
+
+    #[test]
+    fn a_path_may_be_longer_than_old_systems_allow() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = (0..6).fold(dir.path().to_owned(), |path, _| path.join("x".repeat(60)));
+        std::fs::create_dir_all(&folder).unwrap();
+        let program = folder.join(format!("p{}", env::consts::EXE_SUFFIX));
+        crate::sys::trust::testing::make_program(&program);
+        let made =
+            resolve(Kind::Binary, vec![program.to_str().unwrap().to_owned()], dir.path()).unwrap();
+        assert_eq!(Path::new(&made[0]), program);
+        assert!(file::is_executable(&program));
+        trust::check_path(&program, ErrorCode::Refused).unwrap();
     }
 }

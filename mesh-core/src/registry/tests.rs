@@ -1,10 +1,10 @@
 //! The registry on real files.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::*;
+use crate::sys::trust::{self, testing};
 
 fn home() -> (tempfile::TempDir, Home, Registry) {
     let dir = tempfile::tempdir().unwrap();
@@ -19,13 +19,17 @@ fn name(text: &str) -> AppName {
 }
 
 fn shell(args: &[&str]) -> Entry {
-    let mut command = vec!["/bin/sh".to_owned()];
+    let mut command = vec![testing::some_program()];
     command.extend(args.iter().map(|arg| (*arg).to_owned()));
-    Entry::new(Kind::Binary, command, "/".into()).unwrap()
+    Entry::new(Kind::Binary, command, trust::neutral_directory()).unwrap()
 }
 
-fn chmod(path: &Path, mode: u32) {
-    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+/// A program that nobody runs, and an entry for it.
+fn program(directory: &Path, name: &str) -> (PathBuf, Entry) {
+    let path = directory.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    testing::make_program(&path);
+    let command = vec![path.to_str().unwrap().to_owned()];
+    (path, Entry::new(Kind::Binary, command, trust::neutral_directory()).unwrap())
 }
 
 fn names_in(directory: &Path) -> Vec<String> {
@@ -44,11 +48,13 @@ fn an_entry_is_written_once_and_read_back() {
     let mut entry = shell(&["-c", "true"]);
     entry.env.insert("KEY".to_owned(), "value".to_owned());
     assert!(registry.put(&name("a"), entry.clone()).unwrap());
-    let before = fs::metadata(registry.path()).unwrap();
+    assert!(testing::is_private(&registry.path()));
+    // A space at the end is lost when the file is written.
+    let marked = fs::read_to_string(registry.path()).unwrap() + " ";
+    fs::write(registry.path(), &marked).unwrap();
     entry.registered_at = "2031-01-01T00:00:00Z".to_owned();
     assert!(!registry.put(&name("a"), entry.clone()).unwrap());
-    assert_eq!(fs::metadata(registry.path()).unwrap().ino(), before.ino());
-    assert_eq!(before.mode() & 0o777, 0o600);
+    assert_eq!(fs::read_to_string(registry.path()).unwrap(), marked);
     let stored = registry.entry(&name("a")).unwrap().unwrap();
     assert_eq!((stored.env, stored.command), (entry.env, entry.command));
     assert!(stored.volume.is_some());
@@ -137,8 +143,10 @@ fn a_spoiled_file_without_a_copy_is_an_error_and_never_an_empty_registry() {
 #[test]
 fn a_later_format_is_read_and_left_as_it_is() {
     let (_dir, _home, registry) = home();
-    let text = r#"{"format":2,"apps":{"a":{"kind":"binary","command":["/bin/sh"],"cwd":"/"}}}"#;
-    fs::write(registry.path(), text).unwrap();
+    let (program, cwd) = (testing::some_program(), trust::neutral_directory());
+    let app = serde_json::json!({"kind": "binary", "command": [program], "cwd": cwd});
+    let text = serde_json::json!({"format": 2, "apps": {"a": app}}).to_string();
+    fs::write(registry.path(), &text).unwrap();
     let snapshot = registry.read().unwrap();
     assert!(snapshot.read_only && snapshot.entries.contains_key(&name("a")));
     let error = registry.put(&name("b"), shell(&[])).unwrap_err();
@@ -152,9 +160,8 @@ fn a_registry_that_others_can_write_is_neither_launched_from_nor_written() {
     let (_dir, home, registry) = home();
     registry.put(&name("a"), shell(&[])).unwrap();
     registry.entry_to_launch(&name("a")).unwrap();
-    for (path, mode, good) in [(registry.path(), 0o602, 0o600), (home.root().into(), 0o702, 0o700)]
-    {
-        chmod(&path, mode);
+    for path in [registry.path(), home.root().to_owned()] {
+        testing::open_to_all(&path, true);
         for error in [
             registry.entry_to_launch(&name("a")).unwrap_err(),
             registry.put(&name("b"), shell(&[])).unwrap_err(),
@@ -164,11 +171,19 @@ fn a_registry_that_others_can_write_is_neither_launched_from_nor_written() {
         }
         let snapshot = registry.read().unwrap();
         assert!(snapshot.read_only && !snapshot.warnings.is_empty());
-        chmod(&path, good);
+        testing::close(&path);
     }
+}
+
+/// On Windows a link needs a right that users do not have.
+#[cfg(unix)]
+#[test]
+fn a_registry_that_is_a_link_is_not_launched_from() {
+    let (_dir, home, registry) = home();
+    registry.put(&name("a"), shell(&[])).unwrap();
     let moved = home.root().join("elsewhere.json");
     fs::rename(registry.path(), &moved).unwrap();
-    symlink(&moved, registry.path()).unwrap();
+    std::os::unix::fs::symlink(&moved, registry.path()).unwrap();
     assert_eq!(registry.entry_to_launch(&name("a")).unwrap_err().code(), ErrorCode::Refused);
 }
 
@@ -176,28 +191,31 @@ fn a_registry_that_others_can_write_is_neither_launched_from_nor_written() {
 fn a_program_that_others_can_write_is_not_launched() {
     let (dir, _home, registry) = home();
     let (folder, work) = (dir.path().join("bin"), dir.path().join("work"));
-    let program = folder.join("program");
     for directory in [&folder, &work] {
         fs::create_dir(directory).unwrap();
-        chmod(directory, 0o755);
     }
-    fs::write(&program, "#!/bin/sh\n").unwrap();
-    chmod(&program, 0o755);
-    let command = vec![program.to_str().unwrap().to_owned()];
-    let entry = Entry::new(Kind::Binary, command, work.clone()).unwrap();
+    let (program, mut entry) = program(&folder, "program");
+    entry.cwd = work.clone();
     registry.put(&name("a"), entry).unwrap();
     registry.entry_to_launch(&name("a")).unwrap();
     for path in [&program, &folder, &work] {
-        chmod(path, 0o757);
+        testing::open_to_all(path, true);
         let error = registry.entry_to_launch(&name("a")).unwrap_err();
         assert_eq!(error.code(), ErrorCode::Refused, "{error:?}");
         let about_cwd = error.message().contains("working directory (`cwd`) of the entry");
         assert_eq!(about_cwd, path == &work, "{error:?}");
-        chmod(path, 0o755);
+        testing::close(path);
     }
-    let entry = registry.entry(&name("a")).unwrap().unwrap();
-    entry.check_launch().unwrap();
-    chmod(&program, 0o644);
+    registry.entry(&name("a")).unwrap().unwrap().check_launch().unwrap();
+}
+
+#[test]
+fn what_cannot_be_executed_is_not_launched() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("program.txt");
+    fs::write(&path, "").unwrap();
+    let command = vec![path.to_str().unwrap().to_owned()];
+    let entry = Entry::new(Kind::Binary, command, trust::neutral_directory()).unwrap();
     let error = entry.check_launch().unwrap_err();
     assert!(error.message().contains("may not be executed"), "{error:?}");
 }
@@ -205,20 +223,15 @@ fn a_program_that_others_can_write_is_not_launched() {
 #[test]
 fn an_entry_goes_when_its_program_is_gone_and_only_then() {
     let (dir, _home, registry) = home();
-    let program = |text: &str| {
-        let path = dir.path().join(text);
-        fs::write(&path, "").unwrap();
-        chmod(&path, 0o755);
-        Entry::new(Kind::Binary, vec![path.to_str().unwrap().to_owned()], "/".into()).unwrap()
-    };
-    let mut far = program("far");
+    let (far_path, mut far) = program(dir.path(), "far");
     far.volume = Some("vfat /dev/none / /nowhere".to_owned());
-    let entries = [("gone", program("gone")), ("far", far), ("here", program("here"))];
+    let (gone_path, gone) = program(dir.path(), "gone");
+    let entries = [("gone", gone), ("far", far), ("here", program(dir.path(), "here").1)];
     for (text, entry) in entries {
         registry.put(&name(text), entry).unwrap();
     }
-    fs::remove_file(dir.path().join("gone")).unwrap();
-    fs::remove_file(dir.path().join("far")).unwrap();
+    fs::remove_file(gone_path).unwrap();
+    fs::remove_file(far_path).unwrap();
     let seen = |pruned: Vec<Pruned>| -> Vec<(String, Missing, bool)> {
         pruned.into_iter().map(|p| (p.name.to_string(), p.missing, p.removed)).collect()
     };
@@ -236,10 +249,8 @@ fn an_entry_goes_when_its_program_is_gone_and_only_then() {
 #[test]
 fn a_program_that_comes_back_while_prune_waits_for_the_lock_is_kept() {
     let (dir, home, registry) = home();
-    let path = dir.path().join("program");
-    fs::write(&path, "").unwrap();
-    let command = vec![path.to_str().unwrap().to_owned()];
-    registry.put(&name("a"), Entry::new(Kind::Binary, command, "/".into()).unwrap()).unwrap();
+    let (path, entry) = program(dir.path(), "program");
+    registry.put(&name("a"), entry).unwrap();
     fs::remove_file(&path).unwrap();
     let lock = home.registry_path().with_extension("lock");
     let held = crate::sys::lock::FileLock::try_acquire(&lock).unwrap().unwrap();
@@ -257,10 +268,8 @@ fn a_program_that_comes_back_while_prune_waits_for_the_lock_is_kept() {
 #[test]
 fn a_launch_that_finds_the_program_gone_prunes_the_entry() {
     let (dir, _home, registry) = home();
-    let path = dir.path().join("program");
-    fs::write(&path, "").unwrap();
-    let command = vec![path.to_str().unwrap().to_owned()];
-    registry.put(&name("a"), Entry::new(Kind::Binary, command, "/".into()).unwrap()).unwrap();
+    let (path, entry) = program(dir.path(), "program");
+    registry.put(&name("a"), entry).unwrap();
     fs::remove_file(&path).unwrap();
     let error = registry.entry_to_launch(&name("a")).unwrap_err();
     assert_eq!(error.code(), ErrorCode::NoSuchApp);

@@ -50,14 +50,19 @@ pub(crate) fn is_executable(path: &Path) -> bool {
     path.is_file() && rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok()
 }
 
-/// The paths that a program may have that is typed like this.
-pub(crate) fn spellings(typed: PathBuf) -> Vec<PathBuf> {
-    vec![typed]
-}
-
-/// What makes a program of a file that is none.
+/// What to do about a file that is not executable.
 pub(crate) fn how_executable(path: &Path) -> String {
     format!("`chmod u+x {}` allows it, if it is a program.", path.display())
+}
+
+/// The files that the name of a program may mean: it alone.
+pub(crate) fn spellings(program: &Path) -> Vec<PathBuf> {
+    vec![program.to_owned()]
+}
+
+/// The path as people write it: as it is.
+pub(crate) fn plain(path: &Path) -> PathBuf {
+    path.to_owned()
 }
 
 /// Puts a temporary file in the place of `path`.

@@ -101,36 +101,70 @@ pub(crate) fn make_private(file: &File) -> io::Result<()> {
 }
 
 /// Whether `path` is a file that the system can start. There is no mode that says so, only the
-/// name.
+/// name. The empty files that stand for programs of the Store are not followed.
 pub(crate) fn is_executable(path: &Path) -> bool {
-    is_named_so(path) && path.is_file()
+    is_program_name(path) && path.is_file()
 }
 
-fn is_named_so(path: &Path) -> bool {
+fn is_program_name(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str());
     extension.is_some_and(|found| PROGRAMS.iter().any(|known| found.eq_ignore_ascii_case(known)))
 }
 
-/// The paths that a program may have that is typed like this: people leave its ending out.
-pub(crate) fn spellings(typed: PathBuf) -> Vec<PathBuf> {
-    if is_named_so(&typed) {
-        return vec![typed];
-    }
-    let ended = |ending: &&str| {
-        let mut path = typed.clone().into_os_string();
-        path.push(".");
-        path.push(ending);
-        PathBuf::from(path)
-    };
-    PROGRAMS.iter().map(ended).chain([typed.clone()]).collect()
+/// What to do about a file that is not executable.
+pub(crate) fn how_executable(path: &Path) -> String {
+    format!(
+        "Windows starts .exe, .com, .bat and .cmd files: if {} is a script, register its \
+         interpreter before it.",
+        path.display()
+    )
 }
 
-/// What makes a program of a file that is none.
-pub(crate) fn how_executable(_path: &Path) -> String {
-    let endings = PROGRAMS.join(", .");
-    format!(
-        "Name a program: its name ends in .{endings}; a script needs its interpreter before it."
-    )
+/// The files that the name of a program may mean, the first that exists: with an extension that the
+/// system starts it is meant as it is, else one of those of `PATHEXT` is added.
+pub(crate) fn spellings(program: &Path) -> Vec<PathBuf> {
+    let extensions = std::env::var("PATHEXT").unwrap_or_default();
+    spellings_with(program, &extensions)
+}
+
+fn spellings_with(program: &Path, extensions: &str) -> Vec<PathBuf> {
+    if is_program_name(program) {
+        return vec![program.to_owned()];
+    }
+    let known = extensions.split(';').filter_map(|extension| extension.strip_prefix('.'));
+    let mut known: Vec<&str> = known.collect();
+    if known.is_empty() {
+        known = PROGRAMS.to_vec();
+    }
+    let add = |extension: &str| {
+        let mut name = program.as_os_str().to_owned();
+        name.push(".");
+        name.push(extension.to_ascii_lowercase());
+        PathBuf::from(name)
+    };
+    known.into_iter().map(add).filter(|path| is_program_name(path)).collect()
+}
+
+/// The path as people write it: without the verbatim prefix, where the system takes it for the
+/// same without.
+pub(crate) fn plain(path: &Path) -> PathBuf {
+    let stripped = path.to_str().and_then(|text| {
+        let rest = text.strip_prefix(r"\\?\")?;
+        match path.components().next()? {
+            Component::Prefix(prefix) => match prefix.kind() {
+                Prefix::VerbatimDisk(_) => Some(PathBuf::from(rest)),
+                Prefix::VerbatimUNC(..) => {
+                    Some(PathBuf::from(format!(r"\\{}", rest.strip_prefix(r"UNC\")?)))
+                }
+                _ => None,
+            },
+            _ => None,
+        }
+    });
+    let is_same = |plain: &PathBuf| {
+        plain.as_os_str().len() < PLAIN_MAX && std::path::absolute(plain).is_ok_and(|a| a == *plain)
+    };
+    stripped.filter(is_same).unwrap_or_else(|| path.to_owned())
 }
 
 /// Puts a temporary file in the place of `path`, which others may have open.
@@ -246,9 +280,36 @@ mod tests {
             assert_eq!(is_executable(&dir.path().join(name)), is_program, "{name}");
         }
         assert!(!is_executable(&dir.path().join("none.exe")));
-        assert_eq!(spellings("a.Exe".into()), [Path::new("a.Exe")]);
-        let typed = spellings("a.1".into());
-        assert!(typed.contains(&"a.1.exe".into()) && typed.contains(&"a.1".into()), "{typed:?}");
+    }
+
+    #[test]
+    fn a_program_may_be_named_without_its_extension() {
+        let all = |program: &str, extensions: &str| {
+            let found = spellings_with(Path::new(program), extensions);
+            found.iter().map(|path| path.display().to_string()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            all("python", ".COM;.EXE;.VBS;.CMD"),
+            ["python.com", "python.exe", "python.cmd"]
+        );
+        assert_eq!(all("python3.12", ".EXE"), ["python3.12.exe"]);
+        assert_eq!(all("a.Exe", ".EXE"), ["a.Exe"]);
+        assert_eq!(all("a", "")[0], "a.exe");
+    }
+
+    #[test]
+    fn a_verbatim_path_becomes_plain_where_it_means_the_same() {
+        for (verbatim, expected) in [
+            (r"\\?\C:\a b\c.exe", r"C:\a b\c.exe"),
+            (r"\\?\UNC\s\h\x.exe", r"\\s\h\x.exe"),
+            (r"\\?\C:\a.\b", r"\\?\C:\a.\b"),
+            (r"\\?\Volume{1}\x", r"\\?\Volume{1}\x"),
+            (r"C:\x", r"C:\x"),
+        ] {
+            assert_eq!(plain(Path::new(verbatim)).to_str().unwrap(), expected);
+        }
+        let long = format!(r"\\?\C:\{}", "x".repeat(PLAIN_MAX));
+        assert_eq!(plain(Path::new(&long)), Path::new(&long));
     }
 
     #[test]

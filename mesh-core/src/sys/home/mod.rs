@@ -142,55 +142,8 @@ fn cannot_create(path: &Path, error: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::trust::testing::{close, is_private, open_to_all};
     use std::fs;
-
-    /// Gives everybody these rights over a directory of this user's: on Unix by its mode, on
-    /// Windows by its list.
-    fn open_to_all(path: &Path, writable: bool) {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            let mode = if writable { 0o777 } else { 0o755 };
-            fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
-        }
-        #[cfg(windows)]
-        {
-            use crate::sys::{access, user};
-            let (own, all) = (user::own(), if writable { "FA" } else { "FRFX" });
-            access::Descriptor::from_text(&format!("D:P(A;OICI;FA;;;{own})(A;OICI;{all};;;WD)"))
-                .and_then(|list| list.apply(&access::look_at(path)?))
-                .unwrap();
-        }
-    }
-
-    fn close(path: &Path) {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            fs::set_permissions(path, fs::Permissions::from_mode(0o700)).unwrap();
-        }
-        #[cfg(windows)]
-        {
-            use crate::sys::access;
-            access::Descriptor::private()
-                .and_then(|list| list.apply(&access::look_at(path)?))
-                .unwrap();
-        }
-    }
-
-    fn is_private(path: &Path) -> bool {
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::MetadataExt;
-            fs::metadata(path).unwrap().mode() & 0o7777 == 0o700
-        }
-        #[cfg(windows)]
-        {
-            use crate::sys::{access, user};
-            let access = access::Access::of(&access::look_at(path).unwrap()).unwrap();
-            !access.is_open && access.guests(&user::own()).is_empty()
-        }
-    }
 
     #[test]
     fn a_new_home_is_made_private_and_may_be_prepared_by_many_at_once() {
@@ -234,6 +187,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         open_to_all(dir.path(), true);
         assert_eq!(Home::at(dir.path()).prepare().unwrap_err().code(), ErrorCode::Refused);
+        close(dir.path());
         open_to_all(dir.path(), false);
         Home::at(dir.path()).prepare().unwrap();
         assert!(is_private(dir.path()));

@@ -149,11 +149,7 @@ mod tests {
         assert_eq!(FileLock::signer(&path), ProcessId::own());
         drop(held);
         assert!(FileLock::try_acquire(&path).unwrap().is_some());
-        #[cfg(unix)]
-        assert_eq!(
-            std::os::unix::fs::MetadataExt::mode(&fs::metadata(&path).unwrap()) & 0o777,
-            0o600
-        );
+        assert!(crate::sys::trust::testing::is_private(&path));
     }
 
     #[test]
@@ -212,16 +208,16 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         fs::hard_link(&victim, at("hard")).unwrap();
         fs::create_dir(at("dir")).unwrap();
-        let mut planted = vec!["hard", "dir"];
+        let planted = vec!["hard", "dir"];
         // On Windows a link needs a right that users do not have, and there are no FIFOs in
         // directories.
         #[cfg(unix)]
-        {
+        let planted = {
             std::os::unix::fs::symlink(&victim, at("link")).unwrap();
             let made = std::process::Command::new("mkfifo").arg(at("fifo")).status().unwrap();
             assert!(made.success());
-            planted.extend(["link", "fifo"]);
-        }
+            [planted, vec!["link", "fifo"]].concat()
+        };
         for name in planted {
             let error = FileLock::try_acquire(&at(name)).unwrap_err();
             assert_eq!(error.code(), ErrorCode::Refused, "{name}: {error:?}");

@@ -9,6 +9,9 @@ mod platform;
 #[path = "windows.rs"]
 mod platform;
 
+#[cfg(test)]
+pub(crate) mod testing;
+
 #[cfg(windows)]
 pub(crate) use platform::who_and_repair;
 pub(crate) use platform::{check_file, check_parent, check_path, kind_of, neutral_directory};
