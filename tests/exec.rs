@@ -85,3 +85,18 @@ fn no_value_is_more_than_one_word() {
     let printed = "\"a b; exit 1 $(exit 1)\\n\\\"& | %PATH% *\"\n";
     home.mesh(&call).exits(0).prints(printed);
 }
+
+/// `sh` takes any value as a parameter; see `serve::arguments_reach_the_command_as_they_are`.
+#[test]
+#[cfg(windows)]
+fn a_value_that_cmd_could_run_is_refused_in_its_text_and_passes_as_a_variable() {
+    let home = Home::new();
+    let commands = ["--method", "text=echo %1", "--method", "variable=echo !MESH_ARG_1!"];
+    home.mesh(&[&["serve", "-d", "shell"], &commands[..]].concat()).exits(0);
+    for value in ["a&b", "a|b", "x\" & exit 1", "(", "^"] {
+        home.mesh(&["call", "shell", "text", value]).exits(4).says("!MESH_ARG_1!");
+        let printed: String = home.client().call("shell", "variable", (value,)).unwrap();
+        assert_eq!(printed, value);
+    }
+    home.mesh(&["call", "shell", "text", "gr\u{fc}n \u{65e5}"]).prints("\"gr\u{fc}n \u{65e5}\"\n");
+}
