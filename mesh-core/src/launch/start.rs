@@ -129,14 +129,15 @@ impl Launch<'_> {
     }
 }
 
-/// An empty log; the one before it is kept with `.1` appended.
+/// An empty log; the one before it is kept with `.1` appended. One that cannot be renamed, because
+/// a program on Windows has it open and shares it with nobody, is gone on with.
 fn new_log(path: &Path) -> io::Result<File> {
     let mut before = path.to_owned().into_os_string();
     before.push(".1");
-    match fs::rename(path, before) {
-        Ok(()) => {}
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+    if let Err(error) = fs::rename(path, before)
+        && error.kind() != ErrorKind::NotFound
+    {
+        log::warn!("the log {} is not begun anew: {error}", path.display());
     }
     file::open_to_append(path)
 }

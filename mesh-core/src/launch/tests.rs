@@ -306,3 +306,19 @@ fn the_log_is_private_and_the_one_before_is_kept() {
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::MetadataExt::mode(&fs::metadata(&log).unwrap()) & 0o777, 0o600);
 }
+
+/// On Windows a program can keep a file from being renamed.
+#[test]
+#[cfg(windows)]
+fn a_log_that_somebody_holds_is_no_hindrance() {
+    use std::os::windows::fs::OpenOptionsExt;
+    const SHARE_READ_AND_WRITE: u32 = 3;
+    let scene = Scene::new("say here; exit 1", LONG);
+    let log = scene.home.log_path(&scene.name);
+    scene.run().unwrap_err();
+    let options = fs::OpenOptions::new().read(true).share_mode(SHARE_READ_AND_WRITE).open(&log);
+    let held = options.unwrap();
+    assert!(scene.run().unwrap_err().message().contains("exit code 1"));
+    drop(held);
+    assert_eq!(fs::read_to_string(&log).unwrap().matches("here").count(), 2);
+}
