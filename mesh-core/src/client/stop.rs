@@ -37,7 +37,7 @@ pub enum Stopped {
     NotRunning,
     /// It left when it was asked to.
     Stopped,
-    /// It left after SIGTERM; on Windows, after Ctrl-Break.
+    /// It left after SIGTERM, which Windows does not have.
     Terminated,
     /// It was killed.
     Killed,

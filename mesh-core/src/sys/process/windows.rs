@@ -87,8 +87,9 @@ impl Handle {
         is_it.then_some(Self(handle))
     }
 
-    /// Asks it to end; answers whether it could be asked. There is no way to ask a process without
-    /// a console, as launched apps are.
+    /// Asks it to end; answers whether it could be asked, which is never. Ctrl-Break goes to a
+    /// group of our own console: a launched app has no console, and for any other the system does
+    /// not say whether its number is that of a group. If it is none, everybody there gets it.
     pub(crate) fn terminate(&self) -> bool {
         false
     }
