@@ -91,10 +91,14 @@ fn who_captures_a_launchers_output_does_not_wait_for_the_child() {
 
 #[test]
 fn our_own_streams_can_be_inherited_again_after_a_start() {
-    let before = [io::stdout().as_raw_handle(), io::stderr().as_raw_handle()].map(is_inherited);
+    // With the turn nobody else has withheld them.
+    let look = || {
+        let _turn = TURN.lock();
+        [io::stdout().as_raw_handle(), io::stderr().as_raw_handle()].map(is_inherited)
+    };
+    let before = look();
     run(Path::new(r"C:\windows\system32\cmd.exe"), &["/c", "exit"], &[]).unwrap();
-    let _turn = TURN.lock();
-    let after = [io::stdout().as_raw_handle(), io::stderr().as_raw_handle()].map(is_inherited);
+    let after = look();
     assert_eq!(before, after);
 }
 
