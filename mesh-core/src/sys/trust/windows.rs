@@ -282,4 +282,22 @@ mod tests {
         Descriptor::private().unwrap().apply(&File::open(&path).unwrap()).unwrap();
         assert!(check_path(&path, ErrorCode::Home).is_err(), "its directory is still open");
     }
+
+    #[test]
+    fn a_junction_is_followed_and_its_target_checked() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inner, link) = (dir.path().join("d"), dir.path().join("l"));
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("f"), "x").unwrap();
+        let mut shell = std::process::Command::new("cmd");
+        let made = shell.args(["/c", "mklink", "/J"]).arg(&link).arg(&inner).output();
+        // Wine 8 makes no junctions, so there this test shows nothing.
+        if made.is_err() || !link.is_symlink() {
+            return;
+        }
+        check_path(&link.join("f"), ErrorCode::Home).unwrap();
+        crate::sys::trust::testing::open_to_all(&inner, true);
+        let error = check_path(&link.join("f"), ErrorCode::Home).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::Refused, "{error:?}");
+    }
 }
