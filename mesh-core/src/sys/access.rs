@@ -76,9 +76,9 @@ pub(crate) struct Grant {
 }
 
 impl Access {
-    /// That of an open file or directory.
-    pub(crate) fn of(file: &File) -> io::Result<Self> {
-        Self::parse(Descriptor::of(file)?.bytes())
+    /// That of an open file, directory or pipe.
+    pub(crate) fn of(handle: &impl AsRawHandle) -> io::Result<Self> {
+        Self::parse(Descriptor::of(handle)?.bytes())
             .ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
     }
 
@@ -187,6 +187,11 @@ pub(crate) fn named(who: &str) -> String {
     format!("{name} ({who})")
 }
 
+/// Nothing is inherited: a protected list.
+fn exclusive_to(user: &str) -> String {
+    format!("O:{user}D:P(D;;GA;;;NU)(A;;GA;;;{user})")
+}
+
 /// A self-relative security descriptor. Words, because the system wants it aligned.
 #[derive(Debug)]
 pub(crate) struct Descriptor {
@@ -227,16 +232,31 @@ impl Descriptor {
         Ok(own)
     }
 
-    /// Owner and list of an open file or directory.
-    fn of(file: &File) -> io::Result<Self> {
+    /// What this user alone may do anything with, for what lives no longer than a process. Clients
+    /// from the network are denied, the system's accounts get nothing.
+    pub(crate) fn exclusive() -> io::Result<Self> {
+        Self::from_text(&exclusive_to(&user::own()))
+    }
+
+    /// What a call that makes something wants; the descriptor must outlive the call.
+    pub(crate) fn attributes(&self) -> SECURITY_ATTRIBUTES {
+        SECURITY_ATTRIBUTES {
+            nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or(0),
+            lpSecurityDescriptor: self.words.as_ptr().cast_mut().cast(),
+            bInheritHandle: 0,
+        }
+    }
+
+    /// Owner and list of something open.
+    fn of(handle: &impl AsRawHandle) -> io::Result<Self> {
         let mut size = 512;
         loop {
             let mut own = Self::with_size(size);
             let mut needed = 0;
-            // SAFETY: the file is open and the vector writable for `size` bytes.
+            // SAFETY: the handle is open and the vector writable for `size` bytes.
             let done = unsafe {
                 GetKernelObjectSecurity(
-                    file.as_raw_handle(),
+                    handle.as_raw_handle(),
                     OWNER_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION,
                     own.words.as_mut_ptr().cast(),
                     size,
@@ -269,11 +289,7 @@ impl Descriptor {
     /// Makes a directory that has it from the start.
     pub(crate) fn create_directory(&self, path: &Path) -> io::Result<()> {
         let path = wide(path)?;
-        let attributes = SECURITY_ATTRIBUTES {
-            nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or(0),
-            lpSecurityDescriptor: self.words.as_ptr().cast_mut().cast(),
-            bInheritHandle: 0,
-        };
+        let attributes = self.attributes();
         // SAFETY: the path ends with a zero; the descriptor is whole and is only read.
         match unsafe { CreateDirectoryW(path.as_ptr(), &raw const attributes) } {
             0 => Err(io::Error::last_os_error()),
@@ -325,6 +341,15 @@ mod tests {
 
     fn access(text: &str) -> Access {
         Access::parse(Descriptor::from_text(text).unwrap().bytes()).unwrap()
+    }
+
+    #[test]
+    fn what_is_exclusive_lets_in_the_user_alone_and_nobody_from_the_network() {
+        let text = exclusive_to(OWN);
+        assert_eq!(text, format!("O:{OWN}D:P(D;;GA;;;NU)(A;;GA;;;{OWN})"));
+        let access = access(&text);
+        assert_eq!((access.owner.as_str(), access.grants.len()), (OWN, 1));
+        assert!(access.guests(OWN).is_empty());
     }
 
     #[test]

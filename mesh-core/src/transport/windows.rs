@@ -11,7 +11,8 @@ use parking_lot::Mutex;
 
 use super::Peer;
 use super::address::Address;
-use crate::sys::pipe::{Owner, Pipe};
+use crate::sys::access::Descriptor;
+use crate::sys::pipe::Pipe;
 use crate::sys::readiness::{Interest, Readiness};
 use crate::sys::{clock, user};
 
@@ -27,7 +28,7 @@ const HOLD_TURN: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub(crate) struct Listener {
     address: Address,
-    owner: Owner,
+    owner: Descriptor,
     spare: Mutex<Vec<Pipe>>,
 }
 
@@ -45,7 +46,7 @@ impl Listener {
     /// # Blocking
     /// Up to 2 s, while connections of a former owner are closed.
     pub(crate) fn bind(address: Address) -> io::Result<Self> {
-        let owner = Owner::this_user()?;
+        let owner = Descriptor::exclusive()?;
         let until = Instant::now() + HOLD;
         let first = loop {
             match Pipe::create(&address.pipe, &owner, true) {
@@ -322,7 +323,7 @@ mod tests {
         let address = address(&home);
         assert_eq!(Stream::connect(&address).unwrap_err().kind(), ErrorKind::NotFound);
         let listener = Listener::bind(address.clone()).unwrap();
-        let owner = Owner::this_user().unwrap();
+        let owner = Descriptor::exclusive().unwrap();
         let second = Pipe::create(&address.pipe, &owner, true).unwrap_err();
         assert_eq!(second.kind(), ErrorKind::PermissionDenied);
         let clients: Vec<_> = (0..SPARE).map(|_| Stream::connect(&address).unwrap()).collect();

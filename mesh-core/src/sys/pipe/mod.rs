@@ -20,7 +20,6 @@ use windows_sys::Win32::Foundation::{
     ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED,
 };
 
-pub(crate) use name::Owner;
 use operation::{Begun, Operation, code_of};
 
 use crate::sys::readiness::{Interest, Readiness};

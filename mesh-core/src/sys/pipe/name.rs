@@ -8,14 +8,7 @@ use std::ptr;
 use std::sync::Arc;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_PIPE_BUSY, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE, LocalFree,
-};
-use windows_sys::Win32::Security::Authorization::{
-    ConvertStringSecurityDescriptorToSecurityDescriptorW, GetSecurityInfo, SDDL_REVISION_1,
-    SE_KERNEL_OBJECT,
-};
-use windows_sys::Win32::Security::{
-    OWNER_SECURITY_INFORMATION, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES,
+    ERROR_PIPE_BUSY, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE,
 };
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, OPEN_EXISTING,
@@ -30,66 +23,19 @@ use windows_sys::Win32::System::WindowsProgramming::FILE_SKIP_COMPLETION_PORT_ON
 
 use super::Pipe;
 use super::operation::code_of;
-use crate::sys::user;
+use crate::sys::access::{Access, Descriptor};
 
 /// Bytes that a pipe takes in each direction before a writer has to wait.
 pub(super) const BUFFER: u32 = 64 << 10;
-
-/// Who may open a pipe that is made: this user and nobody else, and not over the network.
-#[derive(Debug)]
-pub(crate) struct Owner(PSECURITY_DESCRIPTOR);
-
-// SAFETY: the descriptor is only read, from whichever thread.
-unsafe impl Send for Owner {}
-// SAFETY: the same.
-unsafe impl Sync for Owner {}
-
-impl Owner {
-    /// This user.
-    ///
-    /// # Errors
-    /// When the system cannot tell who that is.
-    pub(crate) fn this_user() -> io::Result<Self> {
-        let text = wide(&descriptor_of(&user::own()))?;
-        let mut descriptor = ptr::null_mut();
-        // SAFETY: the text ends with a zero, and `descriptor` is a place for one pointer.
-        let done = unsafe {
-            ConvertStringSecurityDescriptorToSecurityDescriptorW(
-                text.as_ptr(),
-                SDDL_REVISION_1,
-                &raw mut descriptor,
-                ptr::null_mut(),
-            )
-        };
-        if done == 0 { Err(io::Error::last_os_error()) } else { Ok(Self(descriptor)) }
-    }
-}
-
-impl Drop for Owner {
-    fn drop(&mut self) {
-        // SAFETY: the system allocated it for us, and nobody uses it any more.
-        unsafe { LocalFree(self.0) };
-    }
-}
-
-/// Owner: the user. A protected list, so that nothing is inherited: clients from the network are
-/// denied, the user gets all, nobody else gets anything.
-fn descriptor_of(user: &str) -> String {
-    format!("O:{user}D:P(D;;GA;;;NU)(A;;GA;;;{user})")
-}
 
 impl Pipe {
     /// Makes an instance of the pipe `name`; the first one fails when the name is taken.
     ///
     /// # Errors
     /// `PermissionDenied` when somebody has the name already; what else the system says.
-    pub(crate) fn create(name: &str, owner: &Owner, first: bool) -> io::Result<Self> {
+    pub(crate) fn create(name: &str, owner: &Descriptor, first: bool) -> io::Result<Self> {
         let name = wide(name)?;
-        let attributes = SECURITY_ATTRIBUTES {
-            nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or_default(),
-            lpSecurityDescriptor: owner.0,
-            bInheritHandle: 0,
-        };
+        let attributes = owner.attributes();
         let first = if first { FILE_FLAG_FIRST_PIPE_INSTANCE } else { 0 };
         // SAFETY: the name ends with a zero; the attributes and what they point to outlive the
         // call.
@@ -158,35 +104,7 @@ impl Pipe {
     pub(crate) fn maker(&self) -> io::Result<Arc<str>> {
         let handle = self.handle.read();
         let handle = handle.as_ref().ok_or(ErrorKind::NotConnected)?;
-        let (mut owner, mut descriptor) = (ptr::null_mut(), ptr::null_mut());
-        // SAFETY: an open handle, and places for two pointers; the others are not asked for.
-        let failed = unsafe {
-            GetSecurityInfo(
-                handle.as_raw_handle(),
-                SE_KERNEL_OBJECT,
-                OWNER_SECURITY_INFORMATION,
-                &raw mut owner,
-                ptr::null_mut(),
-                ptr::null_mut(),
-                ptr::null_mut(),
-                &raw mut descriptor,
-            )
-        };
-        if failed != 0 {
-            return Err(io::Error::from_raw_os_error(failed.cast_signed()));
-        }
-        let descriptor = Owner(descriptor);
-        if owner.is_null() {
-            return Err(ErrorKind::InvalidData.into());
-        }
-        // SAFETY: the identifier is inside the descriptor, which is still there; its second byte
-        // counts its parts of four bytes, behind a head of eight.
-        let text = unsafe {
-            let sid = owner.cast::<u8>();
-            user::sid_text(std::slice::from_raw_parts(sid, 8 + 4 * usize::from(*sid.add(1))))
-        };
-        drop(descriptor);
-        text.map(Arc::from).ok_or_else(|| ErrorKind::InvalidData.into())
+        Ok(Access::of(handle)?.owner.into())
     }
 
     fn other_end(
@@ -242,15 +160,4 @@ fn wide(text: &str) -> io::Result<Arc<[u16]>> {
         return Err(ErrorKind::InvalidInput.into());
     }
     Ok(text.encode_utf16().chain([0]).collect())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_this_user_is_let_in_and_nobody_from_the_network() {
-        assert_eq!(descriptor_of("S-1-5-21-1"), "O:S-1-5-21-1D:P(D;;GA;;;NU)(A;;GA;;;S-1-5-21-1)");
-        Owner::this_user().unwrap();
-    }
 }

@@ -19,19 +19,15 @@ use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_BAD_EXE_FORMAT, GetHandleInformation,
-    GetLastError, HANDLE, HANDLE_FLAG_INHERIT, LocalFree, SetHandleInformation, WAIT_OBJECT_0,
+    GetLastError, HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation, WAIT_OBJECT_0,
 };
-use windows_sys::Win32::Security::Authorization::{
-    ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
-};
-use windows_sys::Win32::Security::{PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES};
 use windows_sys::Win32::System::Threading::{
     CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CreateEventW, DETACHED_PROCESS,
     EVENT_MODIFY_STATE, INFINITE, OpenEventW, SetEvent, WaitForMultipleObjects,
 };
 
 use super::Detached;
-use crate::sys::user;
+use crate::sys::access::Descriptor;
 
 /// The environment variable that tells a child the name of its ready event.
 pub(crate) const READY_VARIABLE: &str = "MESH_READY_EVENT";
@@ -50,12 +46,8 @@ pub(crate) struct ReadyGrant(String);
 /// Both sides of a new ready event, which only this user can open.
 pub(crate) fn ready_pair() -> io::Result<(ReadyWait, ReadyGrant)> {
     let name = format!("{NAME_PREFIX}{}", Uuid::new_v4());
-    let access = Access::of_this_user()?;
-    let attributes = SECURITY_ATTRIBUTES {
-        nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or(0),
-        lpSecurityDescriptor: access.0,
-        bInheritHandle: 0,
-    };
+    let access = Descriptor::exclusive()?;
+    let attributes = access.attributes();
     let wide = wide(&name);
     // SAFETY: the attributes and the name, which ends with a zero, live until the call is over.
     let event = unsafe { CreateEventW(&raw const attributes, 1, 0, wide.as_ptr()) };
@@ -219,33 +211,6 @@ fn open_event(name: &str) -> io::Result<OwnedHandle> {
     let wide = wide(name);
     // SAFETY: the name ends with a zero and lives until the call is over.
     owned(unsafe { OpenEventW(EVENT_MODIFY_STATE, 0, wide.as_ptr()) })
-}
-
-/// A security descriptor by which only this user has access.
-struct Access(PSECURITY_DESCRIPTOR);
-
-impl Access {
-    fn of_this_user() -> io::Result<Self> {
-        let text = wide(&format!("D:P(A;;GA;;;{})", user::own()));
-        let mut made: PSECURITY_DESCRIPTOR = ptr::null_mut();
-        // SAFETY: the text ends with a zero, and `made` is a place for what is made.
-        let done = unsafe {
-            ConvertStringSecurityDescriptorToSecurityDescriptorW(
-                text.as_ptr(),
-                SDDL_REVISION_1,
-                &raw mut made,
-                ptr::null_mut(),
-            )
-        };
-        if done == 0 { Err(io::Error::last_os_error()) } else { Ok(Self(made)) }
-    }
-}
-
-impl Drop for Access {
-    fn drop(&mut self) {
-        // SAFETY: the conversion made it for its caller to free, and nobody uses it any more.
-        unsafe { LocalFree(self.0) };
-    }
 }
 
 /// A text as the system takes it.
