@@ -10,6 +10,14 @@ tour:
 test *ARGS:
     cargo test --workspace {{ARGS}}
 
+# Sets up Wine and std for Windows, then builds and tests there: docs/platforms.md.
+windows:
+    scripts/windows-setup
+    .ci/windows
+
+macos:
+    .ci/macos
+
 check:
     scripts/check
 
