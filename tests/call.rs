@@ -1,5 +1,6 @@
 //! Calls between real processes: values, arguments, errors, and who serves whom meanwhile.
 
+use std::fs::File;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -338,6 +339,28 @@ fn callers_that_vanish_harm_nobody_and_leave_nothing() {
         (home.connections("one") == 1 && open() <= before + OWN_FILES).then_some(())
     });
     assert_eq!(home.client().call::<i64>("one", "add", (1, 2)).unwrap(), 3);
+}
+
+#[test]
+fn a_thousand_parallel_connections_are_all_served() {
+    const PROCESSES: usize = 5;
+    let _heavy = heavy();
+    let home = Home::new();
+    let _app = home.app("one", &["--many-files"]);
+    let gate = File::create(home.beside("gate")).unwrap();
+    gate.lock().unwrap();
+    let each = (1_000 / PROCESSES).to_string();
+    let dialers: Vec<Proc> = (0..PROCESSES)
+        .map(|_| {
+            let mut dialer = home.app_command("one", &["--many-files", "--dial", &each, "--gate"]);
+            Proc::spawn(dialer.arg(home.beside("gate")))
+        })
+        .collect();
+    drop(gate);
+    for mut dialer in dialers {
+        let served = dialer.wait_within(Duration::from_secs(60));
+        served.exits(0).prints(&format!("served {each}\n"));
+    }
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use crate::support::programs::test_app;
-use crate::support::{Home, Proc};
+use crate::support::{Home, Proc, shell};
 
 #[test]
 fn an_argument_is_json_only_if_it_prints_back_the_same() {
@@ -167,8 +167,8 @@ fn entries_are_added_shown_and_removed_by_hand() {
     home.mesh(&["registry", "show", "one"]).exits(3);
     home.mesh(&["registry", "remove", "one"]).exits(3);
     let missing = home.beside("missing");
-    let missing = missing.to_str().unwrap();
-    home.mesh(&["registry", "add", "one", "--", missing]).says(missing);
+    let add = ["registry", "add", "one", "--", missing.to_str().unwrap()];
+    home.mesh(&add).exits(3).says("missing");
 }
 
 #[test]
@@ -266,8 +266,8 @@ fn a_timeout_bounds_a_launch_and_is_refused_where_it_bounds_nothing() {
 #[test]
 fn an_answer_that_is_too_large_is_told_with_what_a_shell_can_do() {
     let home = Home::new();
-    let large = "large=head -c 16777216 /dev/zero | tr '\\0' x";
-    home.mesh(&["serve", "-d", "shell", "--method", large]).exits(0);
+    let large = format!("large={}", shell::print_letters(16 << 20));
+    home.mesh(&["serve", "-d", "shell", "--method", &large]).exits(0);
     let call = home.mesh(&["call", "shell", "large"]).exits(1).prints("").says("16 MiB");
     assert!(!call.stderr.contains("Limits::") && call.stderr.contains("file"), "{call}");
 }

@@ -62,7 +62,6 @@ fn scanner_streams_a_folder_until_ctrl_c() {
 
 #[test]
 fn scanner_counts_every_file_once_and_follows_no_link() {
-    // On Windows a link needs a privilege.
     let links = usize::from(cfg!(unix));
     let home = Home::new();
     let folder = home.beside("folder");
@@ -70,7 +69,7 @@ fn scanner_counts_every_file_once_and_follows_no_link() {
     for file in ["one", "a/two", "a/b/three"] {
         fs::write(folder.join(file), "x").unwrap();
     }
-    #[cfg(unix)]
+    #[cfg(unix)] // unix-only: on Windows a link needs a privilege
     std::os::unix::fs::symlink(&folder, folder.join("a/loop")).unwrap();
     let mut scanner = Proc::spawn(&mut home.command(program("scanner")));
     scanner.line("ready");

@@ -75,9 +75,8 @@ fn what_cannot_be_run_is_told_at_once_or_with_the_call() {
     assert!(error.message().contains("no-such-program"), "{error}");
 }
 
-/// The program that prints on Windows is a shell, which would read these values.
 #[test]
-#[cfg(unix)]
+#[cfg(unix)] // unix-only: what prints on Windows is a shell, which would read these values
 fn no_value_is_more_than_one_word() {
     let home = Home::new();
     serve(&home, &["--exec", "print"], &["{0}", "{1}"]);
@@ -86,9 +85,8 @@ fn no_value_is_more_than_one_word() {
     home.mesh(&call).exits(0).prints(printed);
 }
 
-/// `sh` takes any value as a parameter; see `serve::arguments_reach_the_command_as_they_are`.
 #[test]
-#[cfg(windows)]
+#[cfg(windows)] // windows-only: sh takes any value as a parameter
 fn a_value_that_cmd_could_run_is_refused_in_its_text_and_passes_as_a_variable() {
     let home = Home::new();
     let commands = ["--method", "text=echo %1", "--method", "variable=echo !MESH_ARG_1!"];

@@ -12,6 +12,7 @@ mod examples;
 mod exec;
 mod launch;
 mod permissions;
+mod platforms;
 mod registry;
 mod serve;
 mod singleton;

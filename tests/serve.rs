@@ -6,14 +6,17 @@ use std::time::Duration;
 use mesh_core::{ErrorCode, Value};
 
 use crate::support::programs::program;
+use crate::support::shell::sleepers;
+use crate::support::shell::{self, ARGUMENTS, BROKEN, COUNT, FAILURE, HELLO, LIST, NAMED, NOTHING};
 use crate::support::wait::SOON;
 use crate::support::{Home, Proc, eventually, pause};
 
 #[test]
 fn a_greeter_of_two_commands_does_all_that_an_app_does() {
     let home = Home::new();
-    let serve = ["serve", "-d", "greeter", "--method", "hello=echo \"hello $1\""];
-    home.mesh(&[&serve[..], &["--stream", "count=seq $1"]].concat()).exits(0);
+    let serve = ["serve", "-d", "greeter", "--method", &format!("hello={HELLO}")];
+    let stream = ["--stream", &format!("count={COUNT}")];
+    home.mesh(&[&serve[..], &stream].concat()).exits(0);
     home.mesh(&["call", "greeter", "hello", "1.10"]).exits(0).prints("\"hello 1.10\"\n");
     home.mesh(&["stream", "greeter", "count", "3"]).exits(0).prints("1\n2\n3\n");
     home.mesh(&["stop", "greeter"]).exits(0);
@@ -34,9 +37,15 @@ fn serve(home: &Home, methods: &[&str]) {
 #[test]
 fn what_a_command_prints_is_read_by_the_argument_rule() {
     let home = Home::new();
-    let methods =
-        ["text=echo 1.10", "json=echo '[1, 2]'", "broken=echo '{no'", "bytes=printf '\\377\\000'"];
-    serve(&home, &[&methods[..], &["empty=:", "lines=printf 'a\\nb\\n'"]].concat());
+    let methods = [
+        "text=echo 1.10".to_owned(),
+        format!("json={LIST}"),
+        format!("broken={BROKEN}"),
+        format!("bytes={}", shell::print("ff00")),
+        format!("empty={NOTHING}"),
+        format!("lines={}", shell::print("610a620a")),
+    ];
+    serve(&home, &methods.each_ref().map(String::as_str));
     for (method, printed) in [
         ("text", "\"1.10\""),
         ("json", "[1,2]"),
@@ -53,7 +62,7 @@ fn what_a_command_prints_is_read_by_the_argument_rule() {
 #[test]
 fn arguments_reach_the_command_as_they_are() {
     let home = Home::new();
-    serve(&home, &["show=printf '%s|' \"$0\" \"$@\"", "named=echo \"$MESH_ARG_FILE_NAME\""]);
+    serve(&home, &[&format!("show={ARGUMENTS}"), &format!("named={NAMED}")]);
     let call = ["call", "shell", "show", "a b", "$(touch x)", "1.10", "7", "{\"k\": [1, 2]}"];
     home.mesh(&call).prints("\"shell|a b|$(touch x)|1.10|7|{\\\"k\\\":[1,2]}|\"\n");
     home.mesh(&["call", "shell", "named", "file_name=x y"]).prints("\"x y\"\n");
@@ -62,22 +71,17 @@ fn arguments_reach_the_command_as_they_are() {
 #[test]
 fn a_command_that_fails_is_an_application_error_with_its_words() {
     let home = Home::new();
-    serve(&home, &["fail=echo printed; echo 'no paper' >&2; exit 7"]);
+    serve(&home, &[&format!("fail={FAILURE}")]);
     home.mesh(&["call", "shell", "fail"]).exits(1).prints("").says("no paper").says("7");
     let error = home.client().call::<Value>("shell", "fail", ()).unwrap_err();
     assert_eq!(error.code(), ErrorCode::Application);
 }
 
-/// How many `sleep` there are.
-fn sleepers(home: &Home) -> usize {
-    let name = |pid: &u32| fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
-    home.processes().iter().filter(|pid| name(pid) == "sleep\n").count()
-}
-
 #[test]
 fn commands_end_with_an_app_that_is_killed() {
     let home = Home::new();
-    let commands = ["--method", "wait=sleep 1000 & sleep 1000", "--method", "quick=true"];
+    let wait = format!("wait={}", shell::sleep_twice(&home));
+    let commands = ["--method", &wait, "--method", "quick=echo 1"];
     let serve = [&["serve", "shell"][..], &commands].concat();
     let mut app = Proc::spawn(&mut home.mesh_command(&serve));
     app.line("ready");
@@ -93,7 +97,7 @@ fn commands_end_with_an_app_that_is_killed() {
 #[test]
 fn a_cancel_ends_the_whole_process_group_of_the_command() {
     let home = Home::new();
-    serve(&home, &["wait=sleep 1000 & sleep 1000"]);
+    serve(&home, &[&format!("wait={}", shell::sleep_twice(&home))]);
     let sleepers = || sleepers(&home);
     let call =
         Proc::interruptible(&mut home.mesh_command(&["call", "shell", "wait", "--timeout", "0"]));
@@ -106,8 +110,8 @@ fn a_cancel_ends_the_whole_process_group_of_the_command() {
 #[test]
 fn a_stream_command_is_heard_line_by_line_and_ended_by_its_reader() {
     let home = Home::new();
-    let forever = "lines=echo first; sleep 1000";
-    home.mesh(&["serve", "-d", "shell", "--stream", forever]).exits(0);
+    let forever = format!("lines={}", shell::then(&["echo first", &shell::sleep(&home)]));
+    home.mesh(&["serve", "-d", "shell", "--stream", &forever]).exits(0);
     let mut stream = Proc::spawn(&mut home.mesh_command(&["stream", "shell", "lines"]));
     assert_eq!(stream.line("\"first"), "\"first\"");
     pause(Duration::from_millis(50));
@@ -133,9 +137,10 @@ fn a_second_serve_of_a_name_says_who_runs() {
 #[test]
 fn a_served_command_that_calls_its_own_app_ends_with_the_circle_named() {
     let home = Home::new();
-    let again = format!("again='{}' call shell again", program("mesh").display());
+    let again = format!("again={}", shell::run(program("mesh"), "call shell again --timeout 18s"));
     serve(&home, &[&again]);
-    let call = home.mesh(&["call", "shell", "again"]).exits(1).prints("");
+    // Each turn of the circle is two new processes.
+    let call = home.mesh(&["call", "shell", "again", "--timeout", "18s"]).exits(1).prints("");
     assert!(call.stderr.contains("shell -> mesh -> shell"), "{call}");
 }
 
@@ -172,7 +177,7 @@ fn concurrent_equal_starts_keep_what_the_registry_knows() {
         ended.exits(0);
     }
     home.mesh(&["stop", "s"]).exits(0);
-    assert!(home.mesh(&["describe", "s"]).exits(0).stdout.contains("sh -c 'echo 1'"));
+    assert!(home.mesh(&["describe", "s"]).exits(0).stdout.contains("echo 1"));
 }
 
 #[test]
@@ -207,7 +212,8 @@ fn a_frozen_app_is_named_with_its_pid() {
 #[test]
 fn idle_streams_do_not_hold_up_a_call() {
     let home = Home::new();
-    let streams = ["--stream", "wait=echo begun; sleep 1000", "--method", "a=echo 1"];
+    let wait = format!("wait={}", shell::then(&["echo begun", &shell::sleep(&home)]));
+    let streams = ["--stream", &wait, "--method", "a=echo 1"];
     home.mesh(&[&["serve", "-d", "shell"], &streams[..]].concat()).exits(0);
     // More than the handlers that an app has by default on any machine.
     let mut readers: Vec<Proc> = (0..70)
@@ -224,9 +230,10 @@ fn where_a_launch_would_be_refused_nothing_is_served_and_the_tour_goes_on() {
     let shared = home.beside("shared");
     fs::create_dir(&shared).unwrap();
     crate::support::platform::mode(&shared, 0o1777);
-    for args in
-        [&["serve", "one", "--method", "a=:"][..], &["serve", "-d", "one", "--method", "a=:"]]
-    {
+    for args in [
+        &["serve", "one", "--method", "a=echo 1"][..],
+        &["serve", "-d", "one", "--method", "a=echo 1"],
+    ] {
         let mut command = home.mesh_command(args);
         let ended = Proc::spawn(command.current_dir(&shared)).wait();
         ended.exits(6).says("everybody can write").says(shared.to_str().unwrap());

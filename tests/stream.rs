@@ -7,6 +7,7 @@ use mesh_core::{ErrorCode, Result, Stream, Value};
 
 use crate::call::code;
 use crate::support::platform::resident_kib;
+use crate::support::shell::COUNT;
 use crate::support::{Home, eventually, heavy, pause};
 
 #[test]
@@ -134,7 +135,7 @@ fn the_last_words_of_an_app_that_leaves_are_heard() {
 fn a_command_that_prints_and_exits_at_once_loses_nothing() {
     let _heavy = heavy();
     let home = Home::new();
-    home.mesh(&["serve", "-d", "shell", "--stream", "lines=seq $1"]).exits(0);
+    home.mesh(&["serve", "-d", "shell", "--stream", &format!("lines={COUNT}")]).exits(0);
     let client = home.client();
     for n in 1..=200_u64 {
         let items: Result<Vec<u64>> = client.stream("shell", "lines", (n,)).unwrap().collect();

@@ -32,12 +32,12 @@ fn rank(layer: &str) -> Option<usize> {
     LAYERS.iter().position(|names| names.contains(&layer))
 }
 
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
 /// The files of the tree with one of the endings, without what is built.
-fn files(below: &Path, endings: &[&str]) -> Vec<PathBuf> {
+pub(crate) fn files(below: &Path, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(below).unwrap().flatten() {
         let (path, name) = (entry.path(), entry.file_name());
@@ -166,10 +166,11 @@ fn every_source_file_has_a_head_and_is_short_ascii() {
         }
     }
     assert!(long.len() * 10 <= sources.len(), "too many files above 450 lines: {long:?}");
-    for path in files(
-        workspace(),
-        &[".rs", ".toml", ".sh", ".py", "justfile", ".ci/run", "scripts/check", "scripts/smoke"],
-    ) {
+    let mut all = files(workspace(), &[".rs", ".toml", ".c", ".sh", ".py", ".yml", "justfile"]);
+    for folder in [".ci", "scripts"] {
+        all.extend(files(&workspace().join(folder), &[""]));
+    }
+    for path in all {
         let text = text(&path);
         let odd = text.lines().zip(1..).find(|(line, _)| !line.is_ascii());
         assert!(odd.is_none(), "{}: not ASCII: {odd:?}", path.display());

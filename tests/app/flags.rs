@@ -17,6 +17,11 @@ pub(crate) struct Flags {
     pub(crate) trace: Option<PathBuf>,
     /// Written to standard error at the start.
     pub(crate) say: Option<String>,
+    /// Prints these bytes, and ends.
+    pub(crate) print: Option<Vec<u8>>,
+    /// Calls the named app over so many connections at once, and ends.
+    pub(crate) dial: Option<usize>,
+    pub(crate) many_files: bool,
     /// Ends with this code before it claims.
     pub(crate) exit: Option<i32>,
     /// Never claims and never ends.
@@ -50,6 +55,10 @@ impl Flags {
                 "--updates" => flags.updates = Some(value()?.parse()?..=value()?.parse()?),
                 "--trace" => flags.trace = Some(value()?.into()),
                 "--say" => flags.say = Some(value()?),
+                "--print" => flags.print = Some(bytes(&value()?)?),
+                "--letters" => flags.print = Some(vec![b'x'; value()?.parse()?]),
+                "--dial" => flags.dial = Some(value()?.parse()?),
+                "--many-files" => flags.many_files = true,
                 "--exit" => flags.exit = Some(value()?.parse()?),
                 "--hang" => flags.hang = true,
                 "--claim-after-ms" => flags.claim_after = millis(&value()?)?,
@@ -69,6 +78,15 @@ impl Flags {
         }
         Ok(flags)
     }
+}
+
+/// The bytes of hexadecimal digits.
+fn bytes(text: &str) -> Result<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2).map(|pair| {
+        let byte = u8::from_str_radix(std::str::from_utf8(pair).unwrap_or_default(), 16);
+        byte.map_err(|_| Error::application(format!("{text} is not hexadecimal")))
+    });
+    pairs.collect()
 }
 
 fn millis(text: &str) -> Result<Duration> {

@@ -4,6 +4,7 @@
 //! It registers the arguments it was started with, so that a launch repeats them. It prints
 //! `ready PID` when it is, and nothing else on stdout.
 
+mod dialers;
 mod flags;
 mod handlers;
 
@@ -31,11 +32,20 @@ fn main() -> Result<()> {
     if let Some(text) = &flags.say {
         writeln!(stderr(), "{text}")?;
     }
+    if let Some(bytes) = &flags.print {
+        return Ok(stdout().write_all(bytes)?);
+    }
     if let Some(gate) = &flags.gate {
         File::open(gate)?.lock_shared()?;
     }
     if let Some(updates) = flags.updates.clone() {
         return write_entries(&flags.name, updates);
+    }
+    if flags.many_files {
+        dialers::allow_many_files();
+    }
+    if let Some(count) = flags.dial {
+        return dialers::dial(&flags.name, count);
     }
     pause(flags.claim_after);
     if let Some(code) = flags.exit {

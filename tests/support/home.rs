@@ -75,6 +75,8 @@ impl Home {
     /// A command in this home, with a small environment.
     pub(crate) fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = Command::new(program.as_ref());
+        // Where the tests are started may be a folder in which nothing is launched.
+        command.current_dir(self.folder.path());
         command.env_clear().env("MESH_HOME", self.path()).env(HOME, self.folder.path());
         for key in ENVIRONMENT {
             if let Some(value) = std::env::var_os(key) {

@@ -14,6 +14,7 @@ pub(crate) mod output;
 pub(crate) mod platform;
 pub(crate) mod process;
 pub(crate) mod programs;
+pub(crate) mod shell;
 pub(crate) mod wait;
 
 pub(crate) use heavy::heavy;

@@ -1,20 +1,23 @@
 //! Safe wrappers around the calls of Windows that only tests make.
-#![expect(unsafe_code, reason = "std has no jobs, consoles, access lists or named pipes")]
+#![expect(
+    unsafe_code,
+    reason = "std has no consoles, access lists, named pipes or figures of other processes"
+)]
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, c_void};
 use std::fs::File;
 use std::io;
 use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::ptr::{null, null_mut};
 
 use windows_sys::Wdk::System::SystemInformation::NtQuerySystemInformation;
+use windows_sys::Wdk::System::Threading::NtQueryInformationProcess;
 use windows_sys::Win32::Foundation::{
-    ERROR_MORE_DATA, ERROR_PIPE_CONNECTED, HANDLE, INVALID_HANDLE_VALUE, LocalFree,
-    STATUS_INFO_LENGTH_MISMATCH,
+    ERROR_PIPE_CONNECTED, HANDLE, INVALID_HANDLE_VALUE, LocalFree, STATUS_INFO_LENGTH_MISMATCH,
 };
 use windows_sys::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
@@ -28,21 +31,19 @@ use windows_sys::Win32::System::Console::{
     AttachConsole, CTRL_C_EVENT, FreeConsole, GenerateConsoleCtrlEvent, GetConsoleCP,
     SetConsoleCtrlHandler,
 };
+use windows_sys::Win32::System::Diagnostics::Debug::ReadProcessMemory;
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
-    CreateToolhelp32Snapshot, TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
-};
-use windows_sys::Win32::System::JobObjects::{
-    AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE,
-    JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectBasicProcessIdList,
-    JobObjectExtendedLimitInformation, QueryInformationJobObject, SetInformationJobObject,
+    CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
+    TH32CS_SNAPTHREAD, THREADENTRY32, Thread32First, Thread32Next,
 };
 use windows_sys::Win32::System::Pipes::{
     ConnectNamedPipe, CreateNamedPipeW, PIPE_UNLIMITED_INSTANCES,
 };
 use windows_sys::Win32::System::ProcessStatus::{GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
 use windows_sys::Win32::System::Threading::{
-    CREATE_NO_WINDOW, CREATE_SUSPENDED, GetCurrentProcess, OpenProcess, OpenProcessToken,
-    PROCESS_QUERY_INFORMATION, PROCESS_SUSPEND_RESUME, PROCESS_TERMINATE, TerminateProcess,
+    CREATE_NO_WINDOW, GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_BASIC_INFORMATION,
+    PROCESS_QUERY_INFORMATION, PROCESS_SUSPEND_RESUME, PROCESS_TERMINATE, PROCESS_VM_READ,
+    TerminateProcess,
 };
 use windows_sys::core::BOOL;
 
@@ -54,6 +55,9 @@ unsafe extern "system" {
 
 /// The exit code of what the tests kill: that of a shell on Unix.
 const KILLED: u32 = 137;
+
+/// Characters of an environment that are looked at.
+const ENVIRONMENT_MAX: usize = 1 << 20;
 
 /// Bytes of a pipe's buffers.
 const PIPE_BUFFER: u32 = 64 << 10;
@@ -78,85 +82,61 @@ fn bytes<T>() -> u32 {
     u32::try_from(size_of::<T>()).unwrap_or(u32::MAX)
 }
 
-/// A job: processes that are known, and end, together. Nobody breaks away from it.
-#[derive(Debug)]
-pub struct Job(OwnedHandle);
+/// Lets a command have a console of its own, without a window, in which Ctrl-C can be pressed.
+pub fn give_console(command: &mut Command) {
+    command.creation_flags(CREATE_NO_WINDOW);
+}
 
-impl Job {
-    /// An empty job, whose processes end when it is dropped.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn new() -> io::Result<Self> {
-        // SAFETY: both pointers may be null: no attributes, no name.
-        let job = owned(unsafe { CreateJobObjectW(null(), null()) })?;
-        let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
-        limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
-        // SAFETY: the pointer is to a structure of this class, and the size is its own.
-        checked(unsafe {
-            SetInformationJobObject(
-                job.as_raw_handle(),
-                JobObjectExtendedLimitInformation,
-                (&raw const limits).cast(),
-                bytes::<JOBOBJECT_EXTENDED_LIMIT_INFORMATION>(),
-            )
-        })?;
-        Ok(Self(job))
-    }
-
-    /// Starts a command in the job, with a console of its own if it `is_interruptible`. It makes
-    /// no step before it is in.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn spawn(&self, command: &mut Command, is_interruptible: bool) -> io::Result<Child> {
-        let console = if is_interruptible { CREATE_NO_WINDOW } else { 0 };
-        let mut child = command.creation_flags(CREATE_SUSPENDED | console).spawn()?;
-        // SAFETY: both handles are open.
-        let assigned = checked(unsafe {
-            AssignProcessToJobObject(self.0.as_raw_handle(), child.as_raw_handle())
-        });
-        if assigned.is_err() {
-            let _ = child.kill();
+/// The processes with this pair in the environment that they were started with.
+///
+/// # Errors
+/// Those of the system.
+pub fn processes_with(name: &str, value: &OsStr) -> io::Result<Vec<u32>> {
+    let pair: Vec<u16> =
+        name.encode_utf16().chain([u16::from(b'=')]).chain(value.encode_wide()).collect();
+    // SAFETY: plain numbers go in, and a handle comes out.
+    let all = owned(unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0) })?;
+    let mut entry = PROCESSENTRY32W { dwSize: bytes::<PROCESSENTRY32W>(), ..Default::default() };
+    let mut found = Vec::new();
+    // SAFETY: the handle is of a snapshot, and the structure says its size.
+    let mut more = unsafe { Process32FirstW(all.as_raw_handle(), &raw mut entry) };
+    while more != 0 {
+        let environment = environment(entry.th32ProcessID).unwrap_or_default();
+        if environment.split(|&unit| unit == 0).any(|other| other == pair) {
+            found.push(entry.th32ProcessID);
         }
-        // SAFETY: the handle is open.
-        unsafe { NtResumeProcess(child.as_raw_handle()) };
-        assigned.map(|()| child)
+        // SAFETY: as above.
+        more = unsafe { Process32NextW(all.as_raw_handle(), &raw mut entry) };
     }
+    Ok(found)
+}
 
-    /// The processes that have not ended.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn processes(&self) -> io::Result<Vec<u32>> {
-        let mut room = 1_024;
-        loop {
-            // Two numbers of 32 bits, how many there are and how many are listed; then the pids.
-            let mut list = vec![0_usize; 1 + room];
-            let bytes = u32::try_from(size_of_val(&list[..])).unwrap_or(u32::MAX);
-            // SAFETY: the buffer has `bytes` bytes and the alignment of its largest field.
-            let told = checked(unsafe {
-                QueryInformationJobObject(
-                    self.0.as_raw_handle(),
-                    JobObjectBasicProcessIdList,
-                    list.as_mut_ptr().cast(),
-                    bytes,
-                    null_mut(),
-                )
-            });
-            match told {
-                Err(error) if error.raw_os_error() == Some(ERROR_MORE_DATA.cast_signed()) => {
-                    room *= 2;
-                }
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    let listed = list[0] >> 32;
-                    let pids = list[1..].iter().take(listed);
-                    return Ok(pids.filter_map(|&pid| u32::try_from(pid).ok()).collect());
-                }
-            }
-        }
+/// The environment that a process was started with, where every 64-bit Windows has it: the
+/// parameters are at 0x20 of its environment block, and text and size of the variables at 0x80 and
+/// 0x3f0 of those.
+fn environment(pid: u32) -> io::Result<Vec<u16>> {
+    let process = process(pid, PROCESS_QUERY_INFORMATION | PROCESS_VM_READ)?;
+    let process = process.as_raw_handle();
+    let mut about = PROCESS_BASIC_INFORMATION::default();
+    let (size, all) = (bytes::<PROCESS_BASIC_INFORMATION>(), (&raw mut about).cast());
+    // SAFETY: the handle is open, and the structure is of this class and as large as told.
+    let status = unsafe { NtQueryInformationProcess(process, 0, all, size, null_mut()) };
+    if status != 0 {
+        return Err(io::Error::other(format!("status {status:x}")));
     }
+    let parameters = read::<usize>(process, about.PebBaseAddress as usize + 0x20, 1)?[0];
+    let text = read::<usize>(process, parameters + 0x80, 1)?[0];
+    let size = read::<usize>(process, parameters + 0x3f0, 1)?[0];
+    read::<u16>(process, text, (size / 2).min(ENVIRONMENT_MAX))
+}
+
+/// So many numbers from the memory of a process.
+fn read<T: Copy + Default>(process: HANDLE, from: usize, count: usize) -> io::Result<Vec<T>> {
+    let mut read = vec![T::default(); count];
+    let (from, to) = (from as *const c_void, read.as_mut_ptr().cast());
+    // SAFETY: the buffer is as large as told, and any bytes make a number.
+    checked(unsafe { ReadProcessMemory(process, from, to, size_of_val(&read[..]), null_mut()) })?;
+    Ok(read)
 }
 
 fn process(pid: u32, rights: u32) -> io::Result<OwnedHandle> {

@@ -1,18 +1,13 @@
-//! Jobs, consoles and pipes.
-//!
-//! The environment of others is not to be read here, so each home has a job: what a test starts
-//! with this home in its environment is put in, and what that starts stays in.
+//! Consoles, access lists and pipes.
 
-use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::sync_channel;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 
-use mesh_tests::windows::{self as sys, Job, Pipe};
+use mesh_tests::windows::{self as sys, Pipe};
 
 use crate::support::home::Home;
 use crate::support::programs::test_app;
@@ -48,42 +43,27 @@ const PIPE_BUSY: i32 = 231;
 /// `ERROR_PIPE_NOT_CONNECTED`.
 const NOT_CONNECTED: i32 = 233;
 
-static JOBS: LazyLock<Mutex<BTreeMap<PathBuf, Arc<Job>>>> = LazyLock::new(Mutex::default);
-
-fn jobs() -> std::sync::MutexGuard<'static, BTreeMap<PathBuf, Arc<Job>>> {
-    JOBS.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The processes of one home: its job.
-pub(crate) struct Herd {
-    folder: PathBuf,
-    job: Arc<Job>,
-}
+/// The processes that have this home in their environment.
+pub(crate) struct Herd(PathBuf);
 
 impl Herd {
     pub(crate) fn of(root: &Path) -> Self {
-        let job = Arc::new(Job::new().expect("a job"));
-        let folder = root.parent().expect("a home is in a folder").to_owned();
-        jobs().insert(folder.clone(), Arc::clone(&job));
-        Self { folder, job }
+        Self(root.to_owned())
     }
 
-    /// Those that have not ended.
+    /// Those that have not ended, without the test itself.
     pub(crate) fn processes(&self) -> Vec<u32> {
-        self.job.processes().expect("the list of a job")
-    }
-}
-
-impl Drop for Herd {
-    fn drop(&mut self) {
-        jobs().remove(&self.folder);
+        let all = sys::processes_with("MESH_HOME", self.0.as_os_str());
+        let all = all.expect("the list of processes").into_iter();
+        all.filter(|&pid| pid != std::process::id()).collect()
     }
 }
 
 pub(crate) fn spawn(command: &mut Command, is_interruptible: bool) -> io::Result<Child> {
-    let folder = command.get_envs().find(|(name, _)| *name == HOME).and_then(|pair| pair.1);
-    let job = folder.and_then(|folder| jobs().get(Path::new(folder)).cloned());
-    job.expect("a test's command is in a home").spawn(command, is_interruptible)
+    if is_interruptible {
+        sys::give_console(command);
+    }
+    command.spawn()
 }
 
 pub(crate) fn kill(pid: u32) {
