@@ -11,7 +11,6 @@ use crate::proto::Role;
 use crate::runtime::Engine;
 use crate::runtime::connection::Connection;
 use crate::runtime::current;
-use crate::sys::clock;
 use crate::sys::home::Home;
 use crate::transport::{Address, Stream};
 
@@ -19,8 +18,8 @@ use crate::transport::{Address, Stream};
 /// looks, and for a call.
 const LOOK_WAIT: Duration = Duration::from_secs(1);
 const CALL_WAIT: Duration = Duration::from_secs(4);
-/// How often an app is tried whose queue of connections is full.
-const FULL_TURN: Duration = Duration::from_millis(5);
+/// How long one wait for room in a full queue of connections may take.
+const FULL_TURN: Duration = Duration::from_millis(50);
 
 /// How long a prober waits for a hello before it takes the app for one that is starting.
 const PROBE_WAIT: Duration = Duration::from_millis(500);
@@ -98,7 +97,7 @@ fn connect(address: &Address, may_wait: &dyn Fn() -> bool) -> io::Result<Stream>
         match Stream::connect(address) {
             Err(error) if error.kind() == ErrorKind::WouldBlock && may_wait() => {
                 let _place = current::block();
-                clock::pause(FULL_TURN);
+                Stream::wait_for_room(address, FULL_TURN);
             }
             done => return done,
         }

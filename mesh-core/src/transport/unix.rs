@@ -11,6 +11,7 @@ use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd};
 #[cfg(target_os = "macos")]
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use interprocess::ConnectWaitMode;
 use interprocess::local_socket::traits::{Listener as _, StreamCommon as _};
@@ -22,10 +23,14 @@ use interprocess::os::unix::local_socket::ListenerOptionsExt as _;
 
 use super::Peer;
 use super::address::Address;
+use crate::sys::clock;
 use crate::sys::readiness::{Interest, Readiness};
 
 /// The mode of a socket file.
 const MODE: rustix::fs::RawMode = 0o600;
+
+/// How often a listener is tried whose queue is full.
+const FULL_TURN: Duration = Duration::from_millis(5);
 
 /// A socket that apps connect to. Dropping it leaves the file: only the owner of the name may
 /// remove that, see [`Listener::unlink`].
@@ -155,6 +160,12 @@ impl Stream {
         #[cfg(target_os = "macos")]
         rustix::net::sockopt::set_socket_nosigpipe(stream.fd(), true)?;
         Ok(stream)
+    }
+
+    /// Blocks until the listener may have room for one more, for `most` at the longest. The system
+    /// does not tell when it has.
+    pub(crate) fn wait_for_room(_address: &Address, most: Duration) {
+        clock::pause(most.min(FULL_TURN));
     }
 
     /// Who is at the other end.

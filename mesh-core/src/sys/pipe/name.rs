@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use windows_sys::Win32::Foundation::{
     ERROR_PIPE_BUSY, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE,
@@ -18,6 +19,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 use windows_sys::Win32::System::Pipes::{
     CreateNamedPipeW, GetNamedPipeClientProcessId, GetNamedPipeServerProcessId, PIPE_READMODE_BYTE,
     PIPE_REJECT_REMOTE_CLIENTS, PIPE_TYPE_BYTE, PIPE_UNLIMITED_INSTANCES, PeekNamedPipe,
+    WaitNamedPipeW,
 };
 use windows_sys::Win32::System::WindowsProgramming::FILE_SKIP_COMPLETION_PORT_ON_SUCCESS;
 
@@ -78,6 +80,17 @@ impl Pipe {
             Ok(handle) => Self::new(handle),
             Err(error) if code_of(&error) == ERROR_PIPE_BUSY => Err(ErrorKind::WouldBlock.into()),
             Err(error) => Err(error),
+        }
+    }
+
+    /// Blocks until an instance of the pipe waits for a client, for `most` at the longest. A pipe
+    /// that is gone ends the wait.
+    pub(crate) fn wait_for_room(name: &str, most: Duration) {
+        // Zero would mean the time that the maker of the pipe has set.
+        let most = u32::try_from(most.as_millis().max(1)).unwrap_or(u32::MAX - 1);
+        if let Ok(name) = wide(name) {
+            // SAFETY: the name ends with a zero.
+            unsafe { WaitNamedPipeW(name.as_ptr(), most) };
         }
     }
 
