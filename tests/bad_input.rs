@@ -84,7 +84,7 @@ fn an_oversized_value_is_a_named_error_of_the_command() {
 #[test]
 #[cfg(target_os = "linux")] // linux-only: a small file system is mounted in a namespace
 fn a_full_disk_is_told_and_loses_nothing() {
-    use crate::support::{account::is_root, not_here, program};
+    use crate::support::{not_here, platform::is_root, program};
     let home = Home::new();
     let script = r#"
         mount -t tmpfs -o size=64k,mode=700 tmpfs "$MESH_HOME" || exit 99

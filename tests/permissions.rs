@@ -1,17 +1,18 @@
 //! What is not to be trusted is refused and nothing is run from it. The commands run without
 //! privileges, because root may do everything.
 
-#![cfg(unix)] // unix-only: file modes, umask and a second account
-
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, chown};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::account::{copied, give, is_root, mode, mode_of, unprivileged};
+#[cfg(unix)] // unix-only: a test that needs root
+use crate::support::not_here;
 use crate::support::output::Output;
-use crate::support::programs::test_app;
-use crate::support::{Home, Proc, not_here, program};
+use crate::support::platform::{close, give, private, share, unprivileged};
+#[cfg(unix)] // unix-only: what the tests of modes and accounts need
+use crate::support::platform::{is_root, mode, mode_of};
+use crate::support::programs::{copied, test_app};
+use crate::support::{Home, Proc, program};
 
 /// An account's home with copies of the programs that it may run.
 struct Account {
@@ -34,7 +35,6 @@ impl Account {
     fn command(&self, program: impl AsRef<Path>) -> Command {
         let mut command = self.home.command(program);
         unprivileged(&mut command);
-        command.current_dir("/");
         command
     }
 
@@ -60,6 +60,7 @@ impl Account {
 }
 
 #[test]
+#[cfg(unix)] // unix-only: modes and umask
 fn everything_in_the_home_is_private_under_any_umask() {
     for umask in ["000", "002", "022", "077"] {
         let account = Account::new();
@@ -68,20 +69,21 @@ fn everything_in_the_home_is_private_under_any_umask() {
         shell.arg("-c").arg(format!("umask {umask}; exec '{}' one", account.app.display()));
         let mut app = Proc::spawn(&mut shell);
         app.line("ready");
-        private(&account.home.path());
+        all_private(&account.home.path());
     }
 }
 
 /// Folders 0700, all else 0600.
-fn private(path: &Path) {
+#[cfg(unix)] // unix-only: modes
+fn all_private(path: &Path) {
     let kind = path.symlink_metadata().unwrap().file_type();
     if kind.is_symlink() {
         return;
     }
     let expected = if kind.is_dir() { 0o700 } else { 0o600 };
-    assert_eq!(mode_of(path), expected, "{} (socket: {})", path.display(), kind.is_socket());
+    assert_eq!(mode_of(path), expected, "{}", path.display());
     if kind.is_dir() {
-        fs::read_dir(path).unwrap().flatten().for_each(|entry| private(&entry.path()));
+        fs::read_dir(path).unwrap().flatten().for_each(|entry| all_private(&entry.path()));
     }
 }
 
@@ -91,10 +93,10 @@ fn a_registry_that_others_may_write_is_refused() {
     account.registered();
     let file = account.home.registry_file();
     let before = fs::read(&file).unwrap();
-    mode(&file, 0o666);
+    share(&file);
     account.refuses(&file);
     assert_eq!(fs::read(&file).unwrap(), before);
-    mode(&file, 0o600);
+    close(&file);
     account.mesh(&["call", "one", "pid"]).exits(0);
 }
 
@@ -103,13 +105,13 @@ fn a_home_or_an_ancestor_that_others_may_write_is_refused() {
     let account = Account::new();
     account.registered();
     let home = account.home.path();
-    mode(&home, 0o777);
+    share(&home);
     account.refuses(&home);
-    mode(&home, 0o700);
+    private(&home);
     let above = home.parent().unwrap();
-    mode(above, 0o777);
+    share(above);
     account.refuses(above);
-    mode(above, 0o755);
+    close(above);
     account.mesh(&["call", "one", "pid"]).exits(0);
 }
 
@@ -117,18 +119,20 @@ fn a_home_or_an_ancestor_that_others_may_write_is_refused() {
 fn a_program_that_others_may_write_is_not_run() {
     let account = Account::new();
     account.registered();
-    mode(&account.app, 0o777);
+    share(&account.app);
     account.refuses(&account.app);
-    mode(&account.app, 0o755);
+    close(&account.app);
     let bin = account.app.parent().unwrap();
-    mode(bin, 0o777);
+    share(bin);
     account.refuses(bin);
-    mode(bin, 0o755);
+    close(bin);
     account.mesh(&["call", "one", "pid"]).exits(0);
 }
 
 #[test]
+#[cfg(unix)] // unix-only: root can give a file away
 fn a_registry_of_another_account_is_refused() {
+    use std::os::unix::fs::chown;
     if !is_root() {
         return not_here("a_registry_of_another_account_is_refused", "needs root to make one");
     }
@@ -141,6 +145,7 @@ fn a_registry_of_another_account_is_refused() {
 }
 
 #[test]
+#[cfg(unix)] // unix-only: on Windows a link needs a privilege
 fn a_link_in_place_of_the_registry_is_not_followed() {
     let account = Account::new();
     account.registered();
@@ -157,6 +162,7 @@ fn a_link_in_place_of_the_registry_is_not_followed() {
 }
 
 #[test]
+#[cfg(unix)] // unix-only: a mode that shuts the owner out
 fn an_unreadable_home_is_a_named_error() {
     let account = Account::new();
     account.registered();
@@ -171,6 +177,7 @@ fn an_unreadable_home_is_a_named_error() {
 }
 
 #[test]
+#[cfg(unix)] // unix-only: root can run a program as another account
 fn another_account_reaches_nothing() {
     if !is_root() {
         return not_here("another_account_reaches_nothing", "needs root for a second account");

@@ -301,7 +301,7 @@ fn a_rebuild_that_unlinks_for_a_moment_prunes_nothing() {
 #[test]
 #[cfg(target_os = "linux")] // linux-only: a volume is mounted in a namespace
 fn a_program_on_a_volume_that_is_away_is_reported_and_kept() {
-    use crate::support::{account::is_root, not_here, program};
+    use crate::support::{not_here, platform::is_root, program};
     let home = Home::new();
     let volume = home.beside("volume");
     fs::create_dir(&volume).unwrap();

@@ -8,6 +8,7 @@ use mesh_core::{ErrorCode, Stopped, Value};
 
 use crate::call::code;
 use crate::support::home::app_name;
+use crate::support::platform::ENDED;
 use crate::support::{Home, Proc};
 
 #[test]
@@ -75,7 +76,7 @@ fn a_frozen_app_is_killed_after_its_grace() {
     let begun = Instant::now();
     assert_eq!(home.client().stop("one").unwrap(), Stopped::Killed);
     assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
-    frozen.wait().exits(137);
+    frozen.wait().exits(ENDED);
     home.app("one", &[]);
 }
 

@@ -37,11 +37,10 @@ impl Home {
     }
 
     /// A home that the account without privileges owns, for tests of permissions.
-    #[cfg(unix)]
     pub(crate) fn unprivileged() -> Self {
         let home = Self::new();
-        super::account::give(home.folder.path());
-        super::account::give(&home.root);
+        platform::give(home.folder.path());
+        platform::give(&home.root);
         home
     }
 

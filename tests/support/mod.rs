@@ -5,8 +5,6 @@
 //! environment when they began, so that also launched, detached ones end with the test that made
 //! them. What differs between systems is in `platform`.
 
-#[cfg(unix)]
-pub(crate) mod account;
 pub(crate) mod heavy;
 pub(crate) mod home;
 pub(crate) mod impostor;

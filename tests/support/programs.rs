@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{LazyLock, OnceLock};
 
+use super::platform::{close, give};
 use super::wait::{SOON, eventually};
 
 /// Whether another system has built this test: then its cargo cannot be run here.
@@ -55,6 +56,15 @@ pub(crate) fn copy(program: impl AsRef<Path>, to: &Path) {
         copied.expect("cp runs").success()
     };
     assert!(copied, "{} is not copied", from.display());
+}
+
+/// A copy of a program in a folder, for whom it is `give`n to; a target directory may be private.
+pub(crate) fn copied(program: &Path, folder: &Path) -> PathBuf {
+    let to = folder.join(program.file_name().expect("a program has a name"));
+    copy(program, &to);
+    close(&to);
+    give(&to);
+    to
 }
 
 /// Removes a program that has been run: Windows keeps it for a moment longer than its process.

@@ -10,10 +10,12 @@
 //! | `kill`, `freeze`, `thaw`, `interrupt` | what SIGKILL, SIGSTOP, SIGCONT and SIGINT do |
 //! | `code` | the exit code as a shell on Unix gives it |
 //! | `open_files`, `threads`, `resident_kib` | figures of another process |
+//! | `ENDED` | the exit code of what `mesh` has ended |
 //! | `OWN_FILES` | by how many open files a process may grow by itself |
 //! | `user` | who the tests run as, as `mesh` names users |
 //! | `identity` | what changes when a file is written or replaced |
-//! | `private`, `shared` | a path that the user alone, or everybody, may write |
+//! | `private`, `share`, `close` | who may write a path: the user alone, everybody, nobody else |
+//! | `unprivileged`, `give` | for whom root's rights would prove nothing |
 //! | `Raw`, `is_end`, `listen` | bytes to an app, how it ends them, and bytes from what is none |
 //! | `ENVIRONMENT`, `HOME` | the variables that children need, and that of the user's folder |
 //! | `INTERPRETER` | a program that runs scripts, on every machine |

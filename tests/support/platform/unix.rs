@@ -2,9 +2,9 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 
@@ -22,6 +22,12 @@ pub(crate) use own::{open_files, resident_kib, threads};
 pub(crate) const ENVIRONMENT: &[&str] = &["PATH", "LANG", "TMPDIR", "RUST_BACKTRACE"];
 
 pub(crate) const HOME: &str = "HOME";
+
+/// The uid and gid of `nobody`.
+const NOBODY: u32 = if cfg!(target_os = "macos") { 4_294_967_294 } else { 65_534 };
+
+/// The code of a process that `mesh` has ended: SIGKILL's.
+pub(crate) const ENDED: i32 = 137;
 
 /// Open files by which a process may grow by itself.
 pub(crate) const OWN_FILES: usize = 0;
@@ -76,6 +82,26 @@ pub(crate) fn code(status: ExitStatus) -> i32 {
     status.code().unwrap_or_else(|| 128 + status.signal().unwrap_or(0))
 }
 
+/// Whether the tests run as root, who may do everything: a permission test would prove nothing.
+pub(crate) fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Makes the command run without root's privileges: as `nobody`.
+pub(crate) fn unprivileged(command: &mut Command) -> &mut Command {
+    if is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
+}
+
+/// Gives a path to whom commands are [`unprivileged`] for.
+pub(crate) fn give(path: &Path) {
+    if is_root() {
+        chown(path, Some(NOBODY), Some(NOBODY)).expect("root may give files away");
+    }
+}
+
 pub(crate) fn user() -> String {
     rustix::process::getuid().as_raw().to_string()
 }
@@ -90,8 +116,20 @@ pub(crate) fn private(path: &Path) {
     mode(path, if path.is_dir() { 0o700 } else { 0o600 });
 }
 
-pub(crate) fn shared(path: &Path) {
-    mode(path, 0o777);
+/// Lets everybody write.
+pub(crate) fn share(path: &Path) {
+    mode(path, mode_of(path) | 0o022);
+}
+
+/// Lets nobody else write.
+pub(crate) fn close(path: &Path) {
+    mode(path, mode_of(path) & !0o022);
+}
+
+/// The permission bits of a path, links not followed.
+pub(crate) fn mode_of(path: &Path) -> u32 {
+    let about = path.symlink_metadata();
+    about.unwrap_or_else(|error| panic!("{}: {error}", path.display())).permissions().mode() & 0o777
 }
 
 pub(crate) fn mode(path: &Path, mode: u32) {

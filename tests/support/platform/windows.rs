@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::sync_channel;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use mesh_tests::windows::{self as sys, Pipe};
 
 use crate::support::home::Home;
 use crate::support::programs::test_app;
-use crate::support::wait::{SOON, eventually};
+use crate::support::wait::{SOON, eventually, pause};
 
 /// `WINE` and what begins so is for the tests that run there.
 pub(crate) const ENVIRONMENT: &[&str] = &[
@@ -35,10 +36,16 @@ pub(crate) const HOME: &str = "USERPROFILE";
 /// A thread is a handle of its process, and some wait by events.
 pub(crate) const OWN_FILES: usize = 12;
 
+/// The code of a process that `mesh` has ended, as of one that other tools end.
+pub(crate) const ENDED: i32 = 1;
+
 pub(crate) const INTERPRETER: &str = r"C:\windows\system32\cmd.exe";
 
 /// `ERROR_PIPE_BUSY`: all instances are taken, and the next one is on its way.
 const PIPE_BUSY: i32 = 231;
+
+/// `ERROR_INTERNAL_ERROR`: so Wine calls it under load when a new process does not come to life.
+const STILLBORN: i32 = 1359;
 
 /// `ERROR_PIPE_NOT_CONNECTED`.
 const NOT_CONNECTED: i32 = 233;
@@ -63,7 +70,15 @@ pub(crate) fn spawn(command: &mut Command, is_interruptible: bool) -> io::Result
     if is_interruptible {
         sys::give_console(command);
     }
-    command.spawn()
+    let end = Instant::now() + SOON;
+    loop {
+        match command.spawn() {
+            Err(error) if error.raw_os_error() == Some(STILLBORN) && Instant::now() < end => {
+                pause(Duration::from_millis(50));
+            }
+            spawned => return spawned,
+        }
+    }
 }
 
 pub(crate) fn kill(pid: u32) {
@@ -118,9 +133,21 @@ pub(crate) fn private(path: &Path) {
     access(path, "");
 }
 
-pub(crate) fn shared(path: &Path) {
+/// Lets everybody do everything.
+pub(crate) fn share(path: &Path) {
     access(path, "(A;OICI;FA;;;WD)");
 }
+
+pub(crate) fn close(path: &Path) {
+    private(path);
+}
+
+/// An access list that grants something to everybody is refused to administrators as well.
+pub(crate) fn unprivileged(command: &mut Command) -> &mut Command {
+    command
+}
+
+pub(crate) fn give(_path: &Path) {}
 
 fn access(path: &Path, more: &str) {
     let user = user();
