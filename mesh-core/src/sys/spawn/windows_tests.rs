@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
+use std::ptr;
 use std::time::Duration;
 
 use windows_sys::Win32::System::JobObjects::{AssignProcessToJobObject, CreateJobObjectW};
