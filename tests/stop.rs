@@ -80,6 +80,28 @@ fn a_frozen_app_is_killed_after_its_grace() {
     home.app("one", &[]);
 }
 
+/// More than the queue of any listener holds.
+const LOOKS: usize = 5_000;
+
+#[test]
+fn a_frozen_app_whose_queue_is_full_is_named_and_can_be_stopped() {
+    let home = Home::new();
+    let frozen = home.app("one", &["--stop-grace-ms", "500"]);
+    frozen.freeze();
+    let client = home.client();
+    // Each look takes a place in the queue, and nobody clears it.
+    for _ in 0..LOOKS {
+        assert_eq!(client.owner(&app_name("one")), Some(frozen.pid()));
+    }
+    let short = Duration::from_millis(500);
+    let call = client.request("one", "add").args((1, 2)).timeout(short);
+    let full = call.call::<i64>().unwrap_err();
+    assert_eq!(full.code(), ErrorCode::NotResponding, "{full}");
+    assert!(full.message().contains(&format!("pid {}", frozen.pid())), "{full}");
+    assert_eq!(home.client().stop("one").unwrap(), Stopped::Killed);
+    frozen.wait().exits(ENDED);
+}
+
 #[test]
 fn a_process_that_did_not_sign_the_lock_is_not_signalled() {
     let home = Home::new();

@@ -12,6 +12,8 @@ use crate::runtime::Engine;
 use crate::runtime::connection::Connection;
 use crate::runtime::current;
 use crate::sys::home::Home;
+use crate::sys::lock::FileLock;
+use crate::sys::process::ProcessId;
 use crate::transport::{Address, Stream};
 
 /// How long an app may take to accept those who wait before it counts as frozen: for who only
@@ -29,7 +31,8 @@ const PROBE_WAIT: Duration = Duration::from_millis(500);
 /// queue of connections is full, and only while `may_wait` holds.
 ///
 /// # Errors
-/// `refused` when the listener is another user's, `connect_failed` when the system cannot.
+/// `refused` when the listener is another user's, `not_responding` when its queue stays full,
+/// `connect_failed` when the system cannot.
 pub(crate) fn dial(
     engine: &Arc<Engine>,
     home: &Home,
@@ -53,8 +56,7 @@ pub(crate) fn dial(
                         .hint(format!("Look who owns {address}."))
                         .source(error))
                 }
-                ErrorKind::WouldBlock => Err(failed(error)
-                    .hint("Too many connections wait to be accepted; the app may be frozen.")),
+                ErrorKind::WouldBlock => Err(not_accepting(home, name).source(error)),
                 _ => Err(failed(error)),
             };
         }
@@ -76,6 +78,21 @@ pub(crate) fn dial(
         return Err(Error::new(ErrorCode::Refused, text).hint(format!("Look who owns {address}.")));
     }
     engine.connect(stream, peer, Role::Initiator).map(Some).map_err(failed)
+}
+
+/// What a full queue of connections means. Whoever holds the lock of the name is told, because the
+/// kernel does not say who listens before it lets us in.
+fn not_accepting(home: &Home, name: &AppName) -> Error {
+    let owner = owner_by_lock(home, name).map(|owner| format!(", pid {}", owner.pid));
+    let owner = owner.unwrap_or_default();
+    let text = format!("{name} is running, not responding: it accepts no connections{owner}");
+    Error::new(ErrorCode::NotResponding, text)
+        .hint(format!("If it does not recover, `mesh stop {name}` ends it."))
+}
+
+/// Who signed the name's lock and still runs.
+pub(crate) fn owner_by_lock(home: &Home, name: &AppName) -> Option<ProcessId> {
+    FileLock::signer(&home.lock_path(name)).filter(ProcessId::is_alive)
 }
 
 /// The patience of who only looks: a second.

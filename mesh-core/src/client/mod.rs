@@ -203,9 +203,15 @@ impl Client {
     /// process's as soon as this one has ended: it is to be shown, not to be signalled.
     #[must_use]
     pub fn owner(&self, app: &AppName) -> Option<u32> {
-        let stream = Socket::connect(&Address::of(&self.0.home, app).ok()?).ok()?;
-        // A process of another pid namespace has no number here.
-        stream.peer().ok().map(|peer| peer.pid).filter(|&pid| pid != 0)
+        let home = &self.0.home;
+        match Socket::connect(&Address::of(home, app).ok()?) {
+            // A process of another pid namespace has no number here.
+            Ok(stream) => stream.peer().ok().map(|peer| peer.pid).filter(|&pid| pid != 0),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                dial::owner_by_lock(home, app).map(|owner| owner.pid)
+            }
+            Err(_) => None,
+        }
     }
 
     /// The registry of this client's home.

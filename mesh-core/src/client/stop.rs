@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Inner;
-use super::dial::{dial, look_wait};
+use super::dial::{dial, look_wait, owner_by_lock};
 use crate::error::{Error, ErrorCode, Result};
 use crate::launch::{starting, stopped, stopping};
 use crate::limits::STOP_GRACE;
@@ -44,8 +44,15 @@ pub enum Stopped {
 }
 
 pub(super) fn stop(client: &Inner, name: &AppName) -> Result<Stopped> {
-    let Some(connection) = dial(&client.engine, &client.home, name, &look_wait())? else {
-        return stop_start(client, name);
+    let connection = match dial(&client.engine, &client.home, name, &look_wait()) {
+        Ok(Some(connection)) => connection,
+        Ok(None) => return stop_start(client, name),
+        Err(error) if error.code() == ErrorCode::NotResponding => {
+            // Its queue is full and nobody can ask it. Who signed the lock of a living name owns it.
+            let owner = owner_by_lock(&client.home, name).and_then(|owner| Handle::of(&owner));
+            return owner.map_or(Err(error), |handle| force(name, &handle));
+        }
+        Err(error) => return Err(error),
     };
     // The kernel tells who made the listener. That process may be gone, with a forked child of its
     // that holds the socket, and its number another's: only who signed the lock is ended by force.

@@ -125,7 +125,8 @@ impl Connection {
     /// Whether nothing is being served but `tasks` tasks, and all that was said has been written.
     pub(crate) fn is_drained(&self, tasks: usize) -> bool {
         let inner = self.inner.lock();
-        let written = inner.outbox.is_empty() && !inner.proto.has_output();
+        let out = inner.outbox.is_empty() && !inner.proto.has_output();
+        let written = out && self.stream.is_flushed();
         inner.proto.is_closed() || (inner.proto.serving() <= tasks && written)
     }
 

@@ -14,6 +14,9 @@ use crate::sys::descriptors;
 use crate::sys::watch::Watch;
 use crate::transport::{Listener, Peer, Stream};
 
+/// How long the listener rests when the system has no room.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
+
 /// Connections accepted in one turn before others have theirs.
 const ACCEPTS_PER_TURN: usize = 64;
 
@@ -98,13 +101,14 @@ impl Engine {
                 Err(error) => {
                     // No descriptors, most likely: try again when something has been closed.
                     log::warn!(target: "mesh::engine", "cannot accept: {error}");
-                    self.add_timer(Instant::now() + Duration::from_millis(100), token);
+                    self.add_timer(Instant::now() + ACCEPT_AGAIN, token);
                     return;
                 }
             }
         }
         if let Err(error) = listener.arm(&self.readiness, token) {
             log::error!(target: "mesh::engine", "cannot watch the listener: {error}");
+            self.add_timer(Instant::now() + ACCEPT_AGAIN, token);
         }
     }
 

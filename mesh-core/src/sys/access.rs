@@ -187,9 +187,10 @@ pub(crate) fn named(who: &str) -> String {
     format!("{name} ({who})")
 }
 
-/// Nothing is inherited: a protected list.
+/// Nothing is inherited: a protected list. It does not deny `NETWORK`: a session by SSH has that
+/// identity, and the user would be locked out of their own apps.
 fn exclusive_to(user: &str) -> String {
-    format!("O:{user}D:P(D;;GA;;;NU)(A;;GA;;;{user})")
+    format!("O:{user}D:P(A;;GA;;;{user})")
 }
 
 /// A self-relative security descriptor. Words, because the system wants it aligned.
@@ -232,8 +233,8 @@ impl Descriptor {
         Ok(own)
     }
 
-    /// What this user alone may do anything with, for what lives no longer than a process. Clients
-    /// from the network are denied, the system's accounts get nothing.
+    /// What this user alone may do anything with, for what lives no longer than a process. Not even
+    /// the system's accounts get anything.
     pub(crate) fn exclusive() -> io::Result<Self> {
         Self::from_text(&exclusive_to(&user::own()))
     }
@@ -344,9 +345,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_exclusive_lets_in_the_user_alone_and_nobody_from_the_network() {
+    fn what_is_exclusive_lets_in_the_user_alone() {
         let text = exclusive_to(OWN);
-        assert_eq!(text, format!("O:{OWN}D:P(D;;GA;;;NU)(A;;GA;;;{OWN})"));
+        assert_eq!(text, format!("O:{OWN}D:P(A;;GA;;;{OWN})"));
         let access = access(&text);
         assert_eq!((access.owner.as_str(), access.grants.len()), (OWN, 1));
         assert!(access.guests(OWN).is_empty());

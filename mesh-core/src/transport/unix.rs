@@ -149,6 +149,12 @@ impl Stream {
             .wait_mode(ConnectWaitMode::Deferred)
             .nonblocking_stream(true)
             .connect_sync()?;
+        // A connect that could not be made at once is not under way: for local sockets that means
+        // a full queue, and the system keeps no place for us.
+        let local_socket::Stream::UdSocket(socket) = &stream;
+        if socket.inner().peer_addr().is_err_and(|error| error.kind() == ErrorKind::NotConnected) {
+            return Err(ErrorKind::WouldBlock.into());
+        }
         // Fails when the listener is closed already, with all who wait there.
         Self::without_signal(stream).map_err(|_| ErrorKind::ConnectionRefused.into())
     }
@@ -204,6 +210,13 @@ impl Stream {
     /// closes it with unread bytes, and bytes are read in order: the last one was not.
     pub(crate) fn unread(error: &io::Error) -> u64 {
         u64::from(cfg!(target_os = "linux") && error.kind() == ErrorKind::ConnectionReset)
+    }
+
+    /// Whether the peer can read all that was written, even if this end is closed now: the kernel
+    /// has it.
+    #[expect(clippy::unused_self, reason = "the face of the other platforms")]
+    pub(crate) fn is_flushed(&self) -> bool {
+        true
     }
 
     /// Ends both directions; a thread that reads wakes.
@@ -298,6 +311,18 @@ mod tests {
         drop(far);
         let error = near.read(&mut [0; 8]).unwrap_err();
         assert_eq!(Stream::unread(&error), 1);
+    }
+
+    #[cfg(target_os = "linux")] // macOS does not tell a full queue from nobody.
+    #[test]
+    fn a_full_queue_is_told_and_leaves_nothing_half_open() {
+        let home = tempfile::tempdir().unwrap();
+        let address = address(&home);
+        let listener = Listener::bind(address.clone()).unwrap();
+        let full = (0..10_000).find_map(|_| Stream::connect(&address).err());
+        assert_eq!(full.unwrap().kind(), ErrorKind::WouldBlock);
+        listener.accept().unwrap().unwrap();
+        Stream::connect(&address).unwrap();
     }
 
     #[test]

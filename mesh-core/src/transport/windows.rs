@@ -1,8 +1,9 @@
 //! Local sockets: named pipes.
 //!
-//! Only this user may open them, by their access list, and nobody from the network. Both ends ask
-//! the system who the other one is, before a byte is read. The pipe is there as long as somebody
-//! holds an instance of it: a name whose owner died has no address.
+//! Only this user may open them, by their access list, and nobody on another machine. Both ends
+//! ask the system who the other one is, before a byte is read. The pipe is there as long as somebody
+//! at either end holds an instance of it: a name whose owner died has no address, once its clients
+//! have noticed.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
@@ -20,8 +21,9 @@ use crate::sys::{clock, user};
 /// again, as with a full queue of a socket.
 const SPARE: usize = 16;
 
-/// How long the connections of an owner that has just left may hold on to its name.
-const HOLD: Duration = Duration::from_secs(2);
+/// How long the connections of an owner that has just left may hold on to its name, before it is
+/// taken over with them.
+const HOLD: Duration = Duration::from_millis(500);
 const HOLD_TURN: Duration = Duration::from_millis(5);
 
 /// A pipe that apps connect to: the instances that wait for a client.
@@ -41,18 +43,19 @@ impl Listener {
     /// this.
     ///
     /// # Errors
-    /// `PermissionDenied` when somebody else has made a pipe of this name; what the system says.
+    /// `PermissionDenied` when another user has made a pipe of this name; what the system says.
     ///
     /// # Blocking
-    /// Up to 2 s, while connections of a former owner are closed.
+    /// Up to half a second, while connections of a former owner are closed.
     pub(crate) fn bind(address: Address) -> io::Result<Self> {
         let owner = Descriptor::exclusive()?;
         let until = Instant::now() + HOLD;
         let first = loop {
             match Pipe::create(&address.pipe, &owner, true) {
-                Err(error)
-                    if error.kind() == ErrorKind::PermissionDenied && Instant::now() < until =>
-                {
+                Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                    if Instant::now() >= until {
+                        break Self::take_over(&address, &owner)?;
+                    }
                     clock::pause(HOLD_TURN);
                 }
                 made => break made?,
@@ -63,6 +66,13 @@ impl Listener {
             spare.push(Pipe::create(&address.pipe, &owner, false)?);
         }
         Ok(Self { address, owner, spare: Mutex::new(spare) })
+    }
+
+    /// An instance of a pipe that is still there, though the lock says that nobody listens: a
+    /// client of the dead owner sleeps and has not closed its end. Only if the pipe is this user's.
+    fn take_over(address: &Address, owner: &Descriptor) -> io::Result<Pipe> {
+        let pipe = Pipe::create(&address.pipe, owner, false)?;
+        if pipe.is_exclusive()? { Ok(pipe) } else { Err(ErrorKind::PermissionDenied.into()) }
     }
 
     /// The next connection; `None` when nobody waits.
@@ -110,18 +120,19 @@ impl Listener {
     /// Arms it for the next connection.
     ///
     /// # Errors
-    /// What the system says.
+    /// What the system says of any instance; the others are armed all the same.
     pub(crate) fn arm(&self, set: &Readiness, token: u64) -> io::Result<()> {
-        self.spare.lock().iter().try_for_each(|pipe| {
+        let arm = |pipe: &Pipe| {
             pipe.attach(set, token)?;
             pipe.listen(set)
-        })
+        };
+        self.spare.lock().iter().map(arm).fold(Ok(()), io::Result::and)
     }
 
     /// Takes it out of the set.
-    pub(crate) fn forget(&self, set: &Readiness) {
+    pub(crate) fn forget(&self, _set: &Readiness) {
         for pipe in self.spare.lock().iter() {
-            pipe.detach(set);
+            pipe.detach();
         }
     }
 }
@@ -161,17 +172,18 @@ impl Stream {
     /// # Errors
     /// When the system does not know, because the peer is gone already.
     pub(crate) fn peer(&self) -> io::Result<Peer> {
-        let pid = match self.side {
-            Side::Server => self.pipe.client()?,
-            Side::Client => self.pipe.server()?,
+        let (pid, known) = match self.side {
+            // The access list let it in.
+            Side::Server => (self.pipe.client()?, user::own()),
+            // A number may be another process's by now; whose the pipe is cannot be forged.
+            Side::Client => (self.pipe.server()?, self.pipe.maker()?),
         };
+        if known != user::own() {
+            return Ok(Peer { pid, user: known });
+        }
         let user = match user::of_process(pid) {
             // A process with more rights than this one does not show whose it is.
-            Err(error) if error.kind() == ErrorKind::PermissionDenied => match self.side {
-                // The access list let it in.
-                Side::Server => user::own(),
-                Side::Client => self.pipe.maker()?,
-            },
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => known,
             told => told?,
         };
         Ok(Peer { pid, user })
@@ -199,6 +211,11 @@ impl Stream {
         0
     }
 
+    /// Whether the peer can read all that was written, even if this end is closed now.
+    pub(crate) fn is_flushed(&self) -> bool {
+        self.pipe.is_flushed()
+    }
+
     /// Ends both directions.
     pub(crate) fn shutdown(&self) {
         self.pipe.close();
@@ -221,8 +238,8 @@ impl Stream {
     }
 
     /// Takes it out of the set.
-    pub(crate) fn forget(&self, set: &Readiness) {
-        self.pipe.detach(set);
+    pub(crate) fn forget(&self, _set: &Readiness) {
+        self.pipe.detach();
     }
 }
 
@@ -298,6 +315,7 @@ mod tests {
         assert_eq!(full.kind(), ErrorKind::WouldBlock);
         near.arm(&set, 3, Interest { read: false, write: true }).unwrap();
         assert_eq!(set.wait(Some(Duration::ZERO)).unwrap(), Woken::Idle);
+        assert!(!near.is_flushed(), "what is under way would be lost by an end now");
         let (mut buffer, mut read) = (vec![0; 30_000], 0);
         while read < written {
             match far.read(&mut buffer) {
@@ -306,6 +324,7 @@ mod tests {
             }
         }
         assert_eq!(set.wait(SOON).unwrap(), Woken::Source(3));
+        assert!(near.is_flushed());
         assert_eq!(near.write(b"x").unwrap(), 1);
     }
 
@@ -338,5 +357,17 @@ mod tests {
         listener.unlink();
         assert_eq!(Stream::connect(&address).unwrap_err().kind(), ErrorKind::NotFound);
         Listener::bind(address).unwrap();
+    }
+
+    #[test]
+    fn a_client_that_sleeps_does_not_keep_the_name_of_a_dead_owner() {
+        let home = tempfile::tempdir().unwrap();
+        let (address, set) = (address(&home), Readiness::new().unwrap());
+        let (listener, sleeper, far) = pair(&set, &address);
+        assert!(sleeper.pipe.is_exclusive().unwrap());
+        drop((listener, far));
+        let next = Listener::bind(address.clone()).unwrap();
+        Stream::connect(&address).unwrap();
+        drop((sleeper, next));
     }
 }

@@ -22,7 +22,7 @@ use windows_sys::Win32::Foundation::{
 
 use operation::{Begun, Operation, code_of};
 
-use crate::sys::readiness::{Interest, Readiness};
+use crate::sys::readiness::{Interest, Readiness, Route};
 
 /// Bytes of the read that an idle pipe has under way.
 const SMALL: u32 = 1 << 9;
@@ -37,7 +37,7 @@ pub(crate) struct Pipe {
     incoming: Mutex<Incoming>,
     outgoing: Mutex<Operation>,
     /// Its place in a readiness set, where it stays.
-    route: OnceLock<usize>,
+    route: OnceLock<Route>,
 }
 
 /// The operation that reads, or waits for a client, and what it has brought.
@@ -91,7 +91,7 @@ impl Pipe {
         let handle = self.handle.read();
         let handle = handle.as_ref().ok_or(ErrorKind::NotConnected)?;
         if let Some(route) = self.route.get() {
-            set.redirect(*route, token);
+            route.lead_to(token);
             return Ok(());
         }
         name::skip_packets_of_success(handle)?;
@@ -100,9 +100,9 @@ impl Pipe {
     }
 
     /// Nothing is reported of this pipe any more.
-    pub(crate) fn detach(&self, set: &Readiness) {
+    pub(crate) fn detach(&self) {
         if let Some(route) = self.route.get() {
-            set.detach(*route);
+            route.end();
         }
     }
 
@@ -178,7 +178,11 @@ impl Pipe {
             Ok(available) => {
                 let rest = &mut buffer[read..];
                 let most = rest.len().min(available);
-                Ok(read + incoming.operation.read_now(handle.as_handle(), &mut rest[..most])?)
+                match incoming.operation.read_now(handle.as_handle(), &mut rest[..most]) {
+                    Ok(more) => Ok(read + more),
+                    Err(_) if read > 0 => Ok(read),
+                    Err(error) => ended(error),
+                }
             }
             Err(error) => ended(error),
         }
@@ -203,6 +207,15 @@ impl Pipe {
             Begun::Done(written) => Ok(written),
             Begun::Pending => Ok(part.len()),
         }
+    }
+
+    /// Whether no write is under way: what was written is the kernel's to keep.
+    pub(crate) fn is_flushed(&self) -> bool {
+        let handle = self.handle.read();
+        let Some(handle) = handle.as_ref() else { return true };
+        let mut outgoing = self.outgoing.lock();
+        // An error comes again with the next call.
+        !outgoing.is_pending() || outgoing.poll(handle.as_handle()).is_some()
     }
 
     /// Arms the pipe: what is of interest is reported once it is there.
@@ -234,7 +247,7 @@ impl Pipe {
     }
 
     fn report(&self, set: &Readiness) -> io::Result<()> {
-        self.route.get().map_or(Ok(()), |route| set.post(*route))
+        self.route.get().map_or(Ok(()), |route| set.post(route))
     }
 
     /// Closes this end; what the kernel has taken still reaches the peer.

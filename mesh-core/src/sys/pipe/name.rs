@@ -26,6 +26,7 @@ use windows_sys::Win32::System::WindowsProgramming::FILE_SKIP_COMPLETION_PORT_ON
 use super::Pipe;
 use super::operation::code_of;
 use crate::sys::access::{Access, Descriptor};
+use crate::sys::user;
 
 /// Bytes that a pipe takes in each direction before a writer has to wait.
 pub(super) const BUFFER: u32 = 64 << 10;
@@ -108,6 +109,17 @@ impl Pipe {
     /// What the system says.
     pub(crate) fn client(&self) -> io::Result<u32> {
         self.other_end(GetNamedPipeClientProcessId)
+    }
+
+    /// Whether this user made the pipe, and nobody else may open it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) fn is_exclusive(&self) -> io::Result<bool> {
+        let handle = self.handle.read();
+        let access = Access::of(handle.as_ref().ok_or(ErrorKind::NotConnected)?)?;
+        let own = user::own();
+        Ok(!access.is_open && *access.owner == *own && access.guests(&own).is_empty())
     }
 
     /// The user who made the pipe, as the pipe itself says. Nobody can make one in another's name.

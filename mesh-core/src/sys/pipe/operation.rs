@@ -5,12 +5,12 @@
 //! come before the handle is closed or the operation dropped.
 #![expect(unsafe_code, reason = "overlapped calls have no safe form in std")]
 
-use std::io;
+use std::io::{self, ErrorKind};
 use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_IO_INCOMPLETE, ERROR_IO_PENDING, ERROR_PIPE_CONNECTED, HANDLE,
+    ERROR_IO_INCOMPLETE, ERROR_IO_PENDING, ERROR_OPERATION_ABORTED, ERROR_PIPE_CONNECTED, HANDLE,
 };
 use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
 use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
@@ -19,6 +19,9 @@ use windows_sys::Win32::System::Threading::CreateEventW;
 
 /// The bit of an event's handle that keeps a call out of the completion port.
 const SILENT: usize = 1;
+
+/// Buffers up to this size are kept for the next call.
+const KEPT: usize = 2 << 10;
 
 /// One overlapped call at a time.
 #[derive(Debug)]
@@ -99,13 +102,22 @@ impl Operation {
         let (file, buffer) = (pipe.as_raw_handle(), self.buffer.as_ptr());
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         // SAFETY: the buffer has `length` bytes and is not touched until the call has finished.
-        self.begin(|overlapped| unsafe {
+        let begun = self.begin(|overlapped| unsafe {
             WriteFile(file, buffer, length, ptr::null_mut(), overlapped)
-        })
+        });
+        self.tidy();
+        begun
     }
 
-    /// Reads bytes that are available straight into `buffer`. Nobody else reads this end, so they
-    /// are still there and nothing blocks. The completion port is not told.
+    /// Gives a large buffer back: idle connections have small ones.
+    fn tidy(&mut self) {
+        if !self.pending && self.buffer.capacity() > KEPT {
+            self.buffer = Vec::new();
+        }
+    }
+
+    /// Reads bytes that are available straight into `buffer`, and never waits: a peer may take back
+    /// what it was about to write, and then it is `WouldBlock`. The completion port is not told.
     pub(super) fn read_now(
         &mut self,
         pipe: BorrowedHandle<'_>,
@@ -123,12 +135,18 @@ impl Operation {
             if code_of(&error) != ERROR_IO_PENDING {
                 return Err(error);
             }
+            // SAFETY: the handle is open and the `OVERLAPPED` is the call's.
+            unsafe { CancelIoEx(file, place) };
         }
         let mut read = 0;
         // SAFETY: the call was begun with this handle and this `OVERLAPPED`.
-        match unsafe { GetOverlappedResult(file, place, &raw mut read, 1) } {
-            0 => Err(io::Error::last_os_error()),
-            _ => Ok(usize::try_from(read).unwrap_or_default()),
+        if unsafe { GetOverlappedResult(file, place, &raw mut read, 1) } != 0 {
+            return Ok(usize::try_from(read).unwrap_or_default());
+        }
+        let error = io::Error::last_os_error();
+        match code_of(&error) {
+            ERROR_OPERATION_ABORTED => Err(ErrorKind::WouldBlock.into()),
+            _ => Err(error),
         }
     }
 

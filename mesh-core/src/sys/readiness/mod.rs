@@ -17,6 +17,8 @@ mod platform;
 mod platform;
 
 pub(crate) use platform::Readiness;
+#[cfg(windows)]
+pub(crate) use platform::Route;
 
 /// What a source is armed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
