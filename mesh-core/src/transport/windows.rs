@@ -19,7 +19,7 @@ use crate::sys::{clock, user};
 
 /// Instances that wait for a client at any time: so many may come at once. More are told to try
 /// again, as with a full queue of a socket.
-const SPARE: usize = 16;
+const SPARE: usize = 32;
 
 /// How long the connections of an owner that has just left may hold on to its name, before it is
 /// taken over with them.
