@@ -5,9 +5,9 @@
 //! fixed for a handle's life; the set knows which token a route leads to now, so that a pipe that
 //! was a listener's can become a connection's. Packets of a route that leads nowhere are dropped.
 //!
-//! A port has no timer: a waiter waits no longer than to the time that is set, and *keeps* the timer
-//! so. Whoever sets an earlier time wakes a waiter, which then keeps that; and a keeper that leaves
-//! with something else to do, while nobody else keeps and others wait, wakes one of them for it.
+//! A port has no timer: a waiter waits no longer than to the time that is set, and so *keeps* the
+//! timer. Whoever sets an earlier time wakes a waiter, which then keeps that; and a keeper that
+//! leaves with something else to do, while nobody else keeps and others wait, wakes one of them.
 #![expect(unsafe_code, reason = "completion ports have no safe form in std")]
 
 use std::collections::HashMap;
