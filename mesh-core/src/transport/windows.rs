@@ -1,9 +1,9 @@
 //! Local sockets: named pipes.
 //!
 //! Only this user may open them, by their access list, and nobody on another machine. Both ends
-//! ask the system who the other one is, before a byte is read. The pipe is there as long as somebody
-//! at either end holds an instance of it: a name whose owner died has no address, once its clients
-//! have noticed.
+//! ask the system who the other one is, before a byte is read. The pipe is there as long as
+//! somebody at either end holds an instance of it: a name whose owner died has no address, once
+//! its clients have noticed.
 
 use std::io::{self, ErrorKind};
 use std::time::{Duration, Instant};
