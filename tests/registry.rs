@@ -124,7 +124,7 @@ fn a_registry_that_stays_locked_is_an_error_that_names_it() {
 #[test]
 fn thirty_two_writers_lose_nothing_while_they_are_killed() {
     const WRITERS: usize = 32;
-    const UPDATES: u64 = if cfg!(windows) { 20 } else { 100 };
+    const UPDATES: u64 = if cfg!(windows) { 10 } else { 100 };
     // A process costs Windows much more: else they would be killed faster than they start.
     const BETWEEN_KILLS_MS: u64 = if cfg!(windows) { 500 } else { 50 };
     let _heavy = heavy();

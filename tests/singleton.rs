@@ -1,7 +1,7 @@
 //! One owner for a name: whatever starts, dies or hangs.
 
 use std::fs::{self, File, OpenOptions};
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 use crate::support::home::app_name;
@@ -27,13 +27,14 @@ fn two_hundred_simultaneous_starts_make_one_owner() {
     for round in 0..ROUNDS {
         let gate = File::create(home.beside("gate")).unwrap();
         gate.lock().unwrap();
-        let printed = home.beside("printed");
+        let (printed, said) = (home.beside("printed"), home.beside("said"));
         let mut starts: Vec<Child> = (0..200)
             .map(|_| {
                 let mut start = home.app_command("one", &["--unregistered", "--gate"]);
                 start.arg(home.beside("gate"));
                 start.stdout(OpenOptions::new().create(true).append(true).open(&printed).unwrap());
-                spawn(start.stderr(Stdio::null()), false).unwrap()
+                start.stderr(OpenOptions::new().create(true).append(true).open(&said).unwrap());
+                spawn(&mut start, false).unwrap()
             })
             .collect();
         drop(gate);
@@ -42,7 +43,8 @@ fn two_hundred_simultaneous_starts_make_one_owner() {
         let mut owner = eventually(Duration::from_secs(60), "all but one have ended", || {
             starts.retain_mut(|start| match start.try_wait().unwrap() {
                 Some(status) => {
-                    assert!(status.success(), "a loser of round {round}: {status}");
+                    let said = || fs::read_to_string(&said).unwrap();
+                    assert!(status.success(), "a loser of {round}: {status}\n{}", said());
                     refused += 1;
                     false
                 }

@@ -8,6 +8,7 @@ use std::process::Command;
 use mesh_core::{AppName, Client, Entry, Kind, Registry, Value};
 use tempfile::TempDir;
 
+use super::heavy::{Permit, light};
 use super::output::Output;
 use super::platform::{self, ENVIRONMENT, HOME, Herd};
 use super::process::Proc;
@@ -18,8 +19,10 @@ use super::wait::{SOON, eventually};
 pub(crate) struct Home {
     herd: Herd,
     root: PathBuf,
-    /// Last, so that it is removed when nobody uses it any more.
+    /// Removed when nobody uses it any more.
     folder: TempDir,
+    /// Last: the next test begins when all is gone.
+    _permit: Option<Permit>,
 }
 
 impl Home {
@@ -29,11 +32,12 @@ impl Home {
 
     /// A home whose last name is `name`: a long one makes every path in it long.
     pub(crate) fn named(name: &str) -> Self {
+        let permit = light();
         let folder = tempfile::Builder::new().prefix("mesh-").tempdir().expect("a new folder");
         let root = folder.path().join(name);
         fs::create_dir(&root).expect("a new folder");
         platform::private(&root);
-        Self { herd: Herd::of(&root), root, folder }
+        Self { herd: Herd::of(&root), root, folder, _permit: permit }
     }
 
     /// A home that the account without privileges owns, for tests of permissions.
