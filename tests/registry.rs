@@ -130,7 +130,7 @@ fn thirty_two_writers_lose_nothing_while_they_are_killed() {
     let _heavy = heavy();
     let home = Home::new();
     let over = AtomicBool::new(false);
-    let end = Instant::now() + Duration::from_secs(90);
+    let end = Instant::now() + Duration::from_secs(240);
     thread::scope(|scope| {
         let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| read_until(&home, &over))).collect();
         let end_of_reading = SetOnDrop(&over);
