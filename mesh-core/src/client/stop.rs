@@ -48,7 +48,8 @@ pub(super) fn stop(client: &Inner, name: &AppName) -> Result<Stopped> {
         Ok(Some(connection)) => connection,
         Ok(None) => return stop_start(client, name),
         Err(error) if error.code() == ErrorCode::NotResponding => {
-            // Its queue is full and nobody can ask it. Who signed the lock of a living name owns it.
+            // Its queue is full and nobody can ask it. Who signed the lock of a living name owns
+            // it.
             let owner = owner_by_lock(&client.home, name).and_then(|owner| Handle::of(&owner));
             return owner.map_or(Err(error), |handle| force(name, &handle));
         }
