@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::client::dial::dial;
+use crate::client::dial::{Queueing, dial};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::CLAIM_WAIT;
 use crate::name::AppName;
@@ -19,6 +19,9 @@ use crate::sys::home::Home;
 use crate::sys::lock::FileLock;
 use crate::sys::process;
 use crate::transport::{Address, Listener};
+
+/// What an owner has at least for its first word.
+const WORD: Duration = Duration::from_millis(500);
 
 /// How often a name that is held by somebody who does not answer is looked at.
 const TURN: Duration = Duration::from_millis(10);
@@ -180,10 +183,11 @@ fn look(
     name: &AppName,
     until: Instant,
 ) -> Result<Option<Running>> {
-    let Some(connection) = dial(engine, home, name, &|| Instant::now() < until)? else {
-        return Ok(None);
-    };
+    let queueing = Queueing::claim(until.saturating_duration_since(Instant::now()));
+    let Some(connection) = dial(engine, home, name, &queueing)? else { return Ok(None) };
     let pid = connection.peer().pid;
+    // Who waited in a queue that moves has time for an answer all the same.
+    let until = until.max(Instant::now() + WORD);
     connection.watch(until, |machine| machine.peer().is_some() || machine.is_closed());
     let hello = connection.hello();
     let closed = connection.is_closed();

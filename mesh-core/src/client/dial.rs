@@ -16,10 +16,12 @@ use crate::sys::lock::FileLock;
 use crate::sys::process::ProcessId;
 use crate::transport::{Address, Stream};
 
-/// How long an app may take to accept those who wait before it counts as frozen: for who only
-/// looks, and for a call.
+/// How long an app may accept nobody before it counts as frozen: for who only looks, and for a
+/// call.
 const LOOK_WAIT: Duration = Duration::from_secs(1);
 const CALL_WAIT: Duration = Duration::from_secs(4);
+/// How long anybody waits in a queue that moves.
+const QUEUE_WAIT: Duration = Duration::from_secs(30);
 /// How long one wait for room in a full queue of connections may take.
 const FULL_TURN: Duration = Duration::from_millis(50);
 
@@ -28,7 +30,7 @@ const PROBE_WAIT: Duration = Duration::from_millis(500);
 
 /// Connects to whoever listens at the app's address; `None` when nobody does. That it succeeds
 /// says that the name has an owner, not that the owner is well. Waits only while the owner's
-/// queue of connections is full, and only while `may_wait` holds.
+/// queue of connections is full, as long as `queueing` says.
 ///
 /// # Errors
 /// `refused` when the listener is another user's, `not_responding` when its queue stays full,
@@ -37,13 +39,13 @@ pub(crate) fn dial(
     engine: &Arc<Engine>,
     home: &Home,
     name: &AppName,
-    may_wait: &dyn Fn() -> bool,
+    queueing: &Queueing<'_>,
 ) -> Result<Option<Arc<Connection>>> {
     let failed = |error: io::Error| {
         Error::new(ErrorCode::ConnectFailed, format!("cannot connect to {name}")).source(error)
     };
     let address = Address::of(home, name)?;
-    let stream = match connect(&address, may_wait) {
+    let stream = match connect(&address, queueing) {
         Ok(stream) => stream,
         Err(error) => {
             return match error.kind() {
@@ -95,26 +97,50 @@ pub(crate) fn owner_by_lock(home: &Home, name: &AppName) -> Option<ProcessId> {
     FileLock::signer(&home.lock_path(name)).filter(ProcessId::is_alive)
 }
 
-/// The patience of who only looks: a second.
-pub(crate) fn look_wait() -> impl Fn() -> bool {
-    let until = Instant::now() + LOOK_WAIT;
-    move || Instant::now() < until
+/// How long who finds a full queue of connections waits for a place in it.
+pub(crate) struct Queueing<'a> {
+    /// Without a sign that the queue moves.
+    still: Duration,
+    until: Instant,
+    cancelled: &'a dyn Fn() -> bool,
 }
 
-/// The patience of a call that ends at `until`, if it does: four seconds at most.
-pub(crate) fn call_wait(until: Option<Instant>) -> impl Fn() -> bool {
-    let most = Instant::now() + CALL_WAIT;
-    let until = until.map_or(most, |until| until.min(most));
-    move || Instant::now() < until
+impl Queueing<'_> {
+    /// Of who only looks.
+    pub(crate) fn look() -> Self {
+        Self::claim(LOOK_WAIT)
+    }
+
+    /// Of who wants the name, and gives an owner `still` to show that it lives.
+    pub(crate) fn claim(still: Duration) -> Self {
+        Self { still, until: Instant::now() + QUEUE_WAIT, cancelled: &|| false }
+    }
+
+    fn goes_on(&self, moved: Instant) -> bool {
+        let now = Instant::now();
+        now < self.until && now.duration_since(moved) < self.still && !(self.cancelled)()
+    }
+}
+
+impl<'a> Queueing<'a> {
+    /// Of a call that ends at `until`, if it does.
+    pub(crate) fn call(until: Option<Instant>, cancelled: &'a dyn Fn() -> bool) -> Self {
+        let most = Instant::now() + QUEUE_WAIT;
+        Self { still: CALL_WAIT, until: until.map_or(most, |until| until.min(most)), cancelled }
+    }
 }
 
 /// Connects; a listener with a full queue is tried again.
-fn connect(address: &Address, may_wait: &dyn Fn() -> bool) -> io::Result<Stream> {
+fn connect(address: &Address, queueing: &Queueing<'_>) -> io::Result<Stream> {
+    let mut moved = Instant::now();
     loop {
         match Stream::connect(address) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock && may_wait() => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && queueing.goes_on(moved) => {
                 let _place = current::block();
-                Stream::wait_for_room(address, FULL_TURN);
+                if Stream::wait_for_room(address, FULL_TURN) {
+                    // Somebody else may have been faster, but the owner is at work.
+                    moved = Instant::now();
+                }
             }
             done => return done,
         }
@@ -132,7 +158,7 @@ pub(crate) fn probe(
     known: &mut Option<Arc<Connection>>,
 ) -> Result<Probe> {
     if known.as_ref().is_none_or(|connection| !connection.is_usable()) {
-        *known = dial(engine, home, name, &look_wait())?;
+        *known = dial(engine, home, name, &Queueing::look())?;
     }
     let Some(connection) = known else { return Ok(Probe::Absent) };
     let pid = connection.peer().pid;

@@ -9,7 +9,7 @@ use std::time::Instant;
 use parking_lot::{Condvar, Mutex};
 
 use super::Inner;
-use super::dial::{call_wait, dial, probe};
+use super::dial::{Queueing, dial, probe};
 use crate::error::{Error, ErrorCode, Result};
 use crate::launch::{Launch, Launched};
 use crate::name::AppName;
@@ -132,11 +132,11 @@ impl Peer {
 
     fn reach(&self, client: &Inner, wish: &Wish<'_>) -> Result<Arc<Connection>> {
         let Inner { engine, home, .. } = client;
-        let in_time = call_wait(wish.until);
-        let may_wait = || in_time() && !wish.token.is_cancelled();
+        let cancelled = || wish.token.is_cancelled();
         // Who lost interest while the app's queue was full is told that, not how the queue is.
         let dial = || {
-            let dialed = dial(engine, home, &self.name, &may_wait);
+            let queueing = Queueing::call(wish.until, &cancelled);
+            let dialed = dial(engine, home, &self.name, &queueing);
             dialed.or_else(|error| wish.check().and(Err(error)))
         };
         if let Some(connection) = dial()? {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::Inner;
-use super::dial::{dial, look_wait, owner_by_lock};
+use super::dial::{Queueing, dial, owner_by_lock};
 use crate::error::{Error, ErrorCode, Result};
 use crate::launch::{starting, stopped, stopping};
 use crate::limits::STOP_GRACE;
@@ -44,7 +44,7 @@ pub enum Stopped {
 }
 
 pub(super) fn stop(client: &Inner, name: &AppName) -> Result<Stopped> {
-    let connection = match dial(&client.engine, &client.home, name, &look_wait()) {
+    let connection = match dial(&client.engine, &client.home, name, &Queueing::look()) {
         Ok(Some(connection)) => connection,
         Ok(None) => return stop_start(client, name),
         Err(error) if error.code() == ErrorCode::NotResponding => {

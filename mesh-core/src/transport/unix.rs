@@ -168,10 +168,11 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Blocks until the listener may have room for one more, for `most` at the longest. The system
-    /// does not tell when it has.
-    pub(crate) fn wait_for_room(_address: &Address, most: Duration) {
+    /// Blocks until the listener may have room for one more, for `most` at the longest. Whether it
+    /// had, the system does not tell.
+    pub(crate) fn wait_for_room(_address: &Address, most: Duration) -> bool {
         clock::pause(most.min(FULL_TURN));
+        false
     }
 
     /// Who is at the other end.

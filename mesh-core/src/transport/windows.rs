@@ -161,10 +161,10 @@ impl Stream {
         Ok(Self { pipe: Pipe::open(&address.pipe)?, side: Side::Client })
     }
 
-    /// Blocks until the listener has room for one more, for `most` at the longest. Somebody else
-    /// may be faster.
-    pub(crate) fn wait_for_room(address: &Address, most: Duration) {
-        Pipe::wait_for_room(&address.pipe, most);
+    /// Blocks until the listener has room for one more, for `most` at the longest; answers whether
+    /// it had. Somebody else may be faster.
+    pub(crate) fn wait_for_room(address: &Address, most: Duration) -> bool {
+        Pipe::wait_for_room(&address.pipe, most)
     }
 
     /// Who is at the other end.

@@ -24,9 +24,9 @@ use crate::sys::access::{Access, Descriptor};
 use crate::sys::{clock, user};
 
 /// How long a file that somebody else holds is tried again.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(4);
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
-const LAST_PAUSE: Duration = Duration::from_millis(25);
+const LAST_PAUSE: Duration = Duration::from_millis(10);
 /// Longer paths are given to the system in their verbatim form; a directory must leave room for
 /// a short name.
 const PLAIN_MAX: usize = 240;

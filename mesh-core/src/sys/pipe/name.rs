@@ -84,15 +84,13 @@ impl Pipe {
         }
     }
 
-    /// Blocks until an instance of the pipe waits for a client, for `most` at the longest. A pipe
-    /// that is gone ends the wait.
-    pub(crate) fn wait_for_room(name: &str, most: Duration) {
+    /// Blocks until an instance of the pipe waits for a client, for `most` at the longest; answers
+    /// whether one did. A pipe that is gone ends the wait.
+    pub(crate) fn wait_for_room(name: &str, most: Duration) -> bool {
         // Zero would mean the time that the maker of the pipe has set.
         let most = u32::try_from(most.as_millis().max(1)).unwrap_or(u32::MAX - 1);
-        if let Ok(name) = wide(name) {
-            // SAFETY: the name ends with a zero.
-            unsafe { WaitNamedPipeW(name.as_ptr(), most) };
-        }
+        // SAFETY: the name ends with a zero.
+        wide(name).is_ok_and(|name| unsafe { WaitNamedPipeW(name.as_ptr(), most) != 0 })
     }
 
     /// The process that made the pipe, for a client.
