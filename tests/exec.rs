@@ -98,3 +98,21 @@ fn a_value_that_cmd_could_run_is_refused_in_its_text_and_passes_as_a_variable() 
     }
     home.mesh(&["call", "shell", "text", "gr\u{fc}n \u{65e5}"]).prints("\"gr\u{fc}n \u{65e5}\"\n");
 }
+
+#[test]
+#[cfg(windows)] // windows-only: sh reads a script once
+fn what_cmd_reads_twice_takes_harmless_values_only() {
+    let home = Home::new();
+    let commands =
+        ["--method", "found=echo !MESH_ARG_1!| find \"a\"", "--method", "none=echo [%MESH_ARG_1%]"];
+    home.mesh(&[&["serve", "-d", "shell"], &commands[..]].concat()).exits(0);
+    for value in ["a & exit 7", "a|b", "%PATH%"] {
+        home.mesh(&["call", "shell", "found", value]).exits(4).says("--exec");
+    }
+    home.mesh(&["call", "shell", "found", "a b"]).exits(0).prints("\"a b\"\n");
+    home.mesh(&["call", "shell", "none"]).exits(0).prints("[]\n");
+    let long = "x".repeat(9_000);
+    let error = home.client().call::<String>("shell", "found", (long,)).unwrap_err();
+    assert_eq!(error.code(), ErrorCode::BadArguments);
+    assert!(error.message().contains("8191"), "{error}");
+}

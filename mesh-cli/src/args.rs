@@ -216,9 +216,10 @@ impl Command {
 const SERVE: &str = "\
 A COMMAND runs by the system's shell: as `sh -c COMMAND NAME ARG...`, or by cmd.exe. $1 (%1) and
 so on are the positional arguments, $MESH_ARG_1 (!MESH_ARG_1!) too; a named one is $MESH_ARG_KEY.
-A program runs without any shell: mesh serve NAME --exec M -- PROG ARG {0} {name}. Standard output
-is the value, each line of a stream an item. A status other than 0 is an error with the last lines
-of standard error.";
+A program runs without any shell: mesh serve NAME --exec M -- PROG ARG {0} {name}. It takes any
+value; a command of cmd.exe refuses those that could be read as a part of it. Standard output is
+the value, each line of a stream an item. A status other than 0 is an error with the last lines of
+standard error.";
 
 /// A method of an app and its arguments.
 #[derive(Debug, clap::Args)]

@@ -21,6 +21,9 @@ pub(crate) use system::{
     shell, shell_doc, signal_of,
 };
 
+/// What the variables of a command's arguments begin with.
+pub(crate) const ARGUMENT_VARIABLE: &str = "MESH_ARG_";
+
 /// How a command is asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {

@@ -11,12 +11,9 @@ use mesh_core::{Args, Context, Error, ErrorCode, Limits, Result, Shape, Sink, Va
 
 use crate::argument;
 use crate::parser;
-use crate::platform::{self, Guard};
+use crate::platform::{self, ARGUMENT_VARIABLE as VARIABLE, Guard};
 use crate::serve::running::Running;
 use crate::serve::spec::Work;
-
-/// What the variables of arguments begin with.
-const VARIABLE: &str = "MESH_ARG_";
 
 /// A command or a program behind a method.
 #[derive(Clone, Debug)]

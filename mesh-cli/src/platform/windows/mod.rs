@@ -1,6 +1,7 @@
 //! Job objects and `cmd.exe`.
 
 mod percent;
+mod reading;
 
 use std::ffi::OsString;
 use std::io::{self, BufRead};
@@ -39,7 +40,7 @@ const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 /// path, because a bare name is looked for in the working directory first.
 const IN_UTF_8: &str = "\"%SystemRoot%\\System32\\chcp.com\" 65001 >nul 2>nul & ";
 
-/// What `cmd.exe` takes, with some room for its own words.
+/// What `cmd.exe` takes, with the values that it puts in itself, and some room for its own words.
 const COMMAND_LINE_MAX: usize = 8_000;
 
 /// The exit code of what is ended: the system's own for Ctrl-C.
@@ -67,9 +68,9 @@ pub(crate) fn shell(
     variables: &[(String, String)],
 ) -> Result<Command> {
     let text = percent::filled(text, app, positional, variables)?;
-    if text.encode_utf16().count() > COMMAND_LINE_MAX {
-        let what = "the arguments do not fit a command line of cmd.exe";
-        let hint = "Let the command use !MESH_ARG_1! instead of %1, or pass the name of a file.";
+    if percent::length(&text, variables) > COMMAND_LINE_MAX {
+        let what = "the arguments do not fit a command line of cmd.exe, with 8191 characters";
+        let hint = "Pass the name of a file, or serve a program by --exec, which takes more.";
         return Err(Error::new(ErrorCode::BadArguments, what).hint(hint));
     }
     let program = std::env::var_os("ComSpec").unwrap_or_else(|| OsString::from(SHELL));
@@ -96,7 +97,7 @@ pub(crate) fn signal_of(_status: ExitStatus) -> Option<i32> {
 }
 
 /// A command and what it starts: a job. What the command starts in the moment before it is taken
-/// in is outside of it, and ends with the app.
+/// in is outside of it: a cancel does not end that, the end of the app does.
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) leader: Child,
