@@ -1,7 +1,8 @@
 //! How bytes travel: listeners and byte streams between two processes of one machine.
 //!
-//! Everything here is nonblocking and knows nothing of frames. A shared-memory transport would
-//! stand beside [`local`] with the same methods.
+//! Nothing here knows of frames. Nothing blocks but `wait_for_room`, for as long as its caller
+//! says, and on Windows `bind`, up to half a second while connections of a former owner are closed.
+//! A shared-memory transport would stand beside [`local`] with the same methods.
 
 use std::sync::Arc;
 
