@@ -6,7 +6,7 @@
 //! it ends with the child, or with this process.
 
 use crate::runtime::thread;
-use std::process::{Child, ExitStatus};
+use std::process::ExitStatus;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -17,7 +17,7 @@ use crate::limits::{STDERR_TAIL_BYTES, STDERR_TAIL_LINES};
 use crate::name::AppName;
 use crate::sys::home::Home;
 use crate::sys::process::{self, ProcessId};
-use crate::sys::spawn::{Detached, ReadyWait, ready_pair};
+use crate::sys::spawn::{Child, Detached, ReadyWait, ready_pair};
 use crate::sys::{clock, file};
 
 /// How long a thread waits for a ledger that another process holds.

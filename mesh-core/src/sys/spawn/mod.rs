@@ -9,6 +9,10 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::path::Path;
 
+#[cfg(any(windows, test))]
+mod command_line;
+#[cfg(windows)]
+mod create;
 #[cfg(unix)]
 #[path = "unix.rs"]
 mod platform;
@@ -19,7 +23,7 @@ mod platform;
 pub(crate) mod script;
 
 pub(crate) use platform::{
-    READY_VARIABLE, ReadySignal, ReadyWait, is_launched, ready_pair, take_ready_signal,
+    Child, READY_VARIABLE, ReadySignal, ReadyWait, is_launched, ready_pair, take_ready_signal,
 };
 
 /// What to start, and with what.

@@ -4,29 +4,33 @@
 //! the launcher keeps it, until it is set or the child has ended: descendants do not hold it, so a
 //! program that hands over and ends has failed. Whoever takes the event takes the variable out of
 //! its environment too, so that what it starts does not take itself for the launched app.
-#![expect(unsafe_code, reason = "std knows neither events nor the flags of its own streams")]
+#![expect(unsafe_code, reason = "std knows no events")]
 
-use std::ffi::OsStr;
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
-use std::os::windows::ffi::OsStrExt;
-use std::os::windows::io::{AsHandle, AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
-use std::os::windows::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::os::windows::ffi::OsStringExt;
+use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
 use uuid::Uuid;
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_BAD_EXE_FORMAT, GetHandleInformation,
-    GetLastError, HANDLE, HANDLE_FLAG_INHERIT, SetHandleInformation, WAIT_OBJECT_0,
+    ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_BAD_EXE_FORMAT, GetLastError, HANDLE,
+    MAX_PATH, WAIT_OBJECT_0,
 };
+use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 use windows_sys::Win32::System::Threading::{
     CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CreateEventW, DETACHED_PROCESS,
     EVENT_MODIFY_STATE, INFINITE, OpenEventW, SetEvent, WaitForMultipleObjects,
 };
 
-use super::Detached;
+pub(crate) use super::create::Child;
+use super::create::{self, Creation, Inherited};
+use super::{Detached, command_line};
 use crate::sys::access::Descriptor;
+use crate::sys::{environment, file};
 
 /// The environment variable that tells a child the name of its ready event.
 pub(crate) const READY_VARIABLE: &str = "MESH_READY_EVENT";
@@ -47,7 +51,7 @@ pub(crate) fn ready_pair() -> io::Result<(ReadyWait, ReadyGrant)> {
     let name = format!("{NAME_PREFIX}{}", Uuid::new_v4());
     let access = Descriptor::exclusive()?;
     let attributes = access.attributes();
-    let wide = wide(&name);
+    let wide = create::wide(name.as_ref())?;
     // SAFETY: the attributes and the name, which ends with a zero, live until the call is over.
     let event = unsafe { CreateEventW(&raw const attributes, 1, 0, wide.as_ptr()) };
     // SAFETY: reads a number of this thread.
@@ -72,98 +76,88 @@ impl ReadyWait {
 impl Detached<'_> {
     /// Starts the child, which gets `ready`.
     pub(crate) fn spawn(&self, ready: &ReadyGrant) -> io::Result<Child> {
-        let _withheld = Withheld::streams();
+        let creation = self.creation(ready)?;
         let flags = DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP;
-        let started =
-            match self.command(ready)?.creation_flags(flags | CREATE_BREAKAWAY_FROM_JOB).spawn() {
-                Err(error) if is(&error, ERROR_ACCESS_DENIED) => {
-                    let started = self.command(ready)?.creation_flags(flags).spawn();
-                    if started.is_ok() {
-                        log::info!(
-                            "{} stays in the job of its launcher, which may end it",
-                            self.program.display()
-                        );
-                    }
-                    started
+        let started = match creation.create(flags | CREATE_BREAKAWAY_FROM_JOB) {
+            Err(error) if is(&error, ERROR_ACCESS_DENIED) => {
+                let started = creation.create(flags);
+                if started.is_ok() {
+                    log::info!(
+                        "{} stays in the job of its launcher, which may end it",
+                        self.program.display()
+                    );
                 }
-                started => started,
-            };
-        started.map_err(|error| self.explain(error))
-    }
-
-    fn command(&self, ready: &ReadyGrant) -> io::Result<Command> {
-        let mut command = Command::new(self.program);
-        command
-            .args(self.args)
-            .current_dir(self.cwd)
-            .env_clear()
-            .envs(self.env.iter().map(|(key, value)| (key, value)))
-            .env(READY_VARIABLE, &ready.0)
-            .stdin(Stdio::null())
-            .stdout(self.log.try_clone()?)
-            .stderr(self.log.try_clone()?);
-        Ok(command)
-    }
-
-    /// What the system says in few words of the usual mistakes, with the next step.
-    fn explain(&self, error: io::Error) -> io::Error {
-        let extension = self.program.extension().and_then(OsStr::to_str).unwrap_or_default();
-        let is_batch = ["bat", "cmd"].iter().any(|known| extension.eq_ignore_ascii_case(known));
-        let what = if is(&error, ERROR_BAD_EXE_FORMAT) {
-            "it is no program of this system; for a script, register its interpreter before it"
-        } else if is_batch && error.kind() == ErrorKind::InvalidInput {
-            "cmd.exe cannot be given these arguments unchanged; name the program that the batch \
-             file runs"
-        } else if error.kind() == ErrorKind::NotADirectory {
-            "the directory it is to start in is missing, or its path is longer than 258 characters"
-        } else {
-            return error;
+                started
+            }
+            started => started,
         };
-        io::Error::new(error.kind(), format!("{what} ({error})"))
+        started.map_err(explain)
     }
-}
 
-/// While it lives, children do not inherit our own three streams: else whoever captures our output
-/// would wait for the end of the child too. They are given back, since other code of the program
-/// may count on them.
-struct Withheld {
-    streams: Vec<RawHandle>,
-    _turn: MutexGuard<'static, ()>,
-}
-
-/// Two launches at once would give back what the other withholds.
-static TURN: Mutex<()> = Mutex::new(());
-
-impl Withheld {
-    fn streams() -> Self {
-        let turn = TURN.lock();
-        let (input, output, error) = (io::stdin(), io::stdout(), io::stderr());
-        let own = [input.as_handle(), output.as_handle(), error.as_handle()];
-        let own = own.map(|stream| stream.as_raw_handle());
-        let mut streams: Vec<RawHandle> = own.into_iter().filter(|s| is_inherited(*s)).collect();
-        streams.retain(|stream| set_inherited(*stream, false));
-        Self { streams, _turn: turn }
-    }
-}
-
-impl Drop for Withheld {
-    fn drop(&mut self) {
-        for stream in &self.streams {
-            set_inherited(*stream, true);
+    fn creation(&self, ready: &ReadyGrant) -> io::Result<Creation> {
+        let program = text(self.program)?;
+        let (image, line) = if is_batch(program) {
+            let interpreter = interpreter()?;
+            let line = command_line::of_batch(text(&interpreter)?, program, self.args)?;
+            (interpreter, line)
+        } else {
+            (self.program.to_owned(), command_line::of_program(program, self.args)?)
+        };
+        let mut variables = BTreeMap::new();
+        let word = (READY_VARIABLE.into(), ready.0.clone().into());
+        for variable in self.env.iter().chain([&word]) {
+            variables.insert(environment::folded(&variable.0), variable);
         }
+        let nothing = OpenOptions::new().read(true).open("NUL")?;
+        let streams = [Inherited::copy_of(&nothing)?, self.output()?, self.output()?];
+        Ok(Creation {
+            program: file::wide(&image)?,
+            line: create::wide(line.as_ref())?,
+            cwd: create::wide(self.cwd.as_os_str())?,
+            environment: create::environment_block(variables.into_values())?,
+            streams,
+        })
+    }
+
+    fn output(&self) -> io::Result<Inherited> {
+        Inherited::copy_of(self.log)
     }
 }
 
-fn is_inherited(stream: RawHandle) -> bool {
-    let mut flags = 0;
-    // SAFETY: a handle that is closed or missing makes the call fail, and `flags` is a place.
-    unsafe { GetHandleInformation(stream, &raw mut flags) != 0 && flags & HANDLE_FLAG_INHERIT != 0 }
+/// What the system says in few words of the usual mistakes, with the next step.
+fn explain(error: io::Error) -> io::Error {
+    let what = if is(&error, ERROR_BAD_EXE_FORMAT) {
+        "it is no program of this system; for a script, register its interpreter before it"
+    } else if error.kind() == ErrorKind::NotADirectory {
+        "the directory it is to start in is missing, or its path is longer than 258 characters"
+    } else {
+        return error;
+    };
+    io::Error::new(error.kind(), format!("{what} ({error})"))
 }
 
-fn set_inherited(stream: RawHandle, inherited: bool) -> bool {
-    let flags = if inherited { HANDLE_FLAG_INHERIT } else { 0 };
-    // SAFETY: changes one flag of one handle; one that is closed makes the call fail.
-    unsafe { SetHandleInformation(stream, HANDLE_FLAG_INHERIT, flags) != 0 }
+/// Whether the system would hand the file to `cmd.exe`: dots and blanks at the end of a name are
+/// nothing to it.
+fn is_batch(program: &str) -> bool {
+    let name = program.trim_end_matches(['.', ' ']);
+    let extension = Path::new(name).extension().unwrap_or_default();
+    ["bat", "cmd"].iter().any(|known| extension.eq_ignore_ascii_case(known))
+}
+
+/// The system's own `cmd.exe`, whatever the environment says.
+fn interpreter() -> io::Result<PathBuf> {
+    let mut directory = [0; MAX_PATH as usize];
+    // SAFETY: the place has as many units as the call is told.
+    let length = unsafe { GetSystemDirectoryW(directory.as_mut_ptr(), MAX_PATH) };
+    let told = directory.get(..length as usize).filter(|told| !told.is_empty());
+    let told = told.ok_or_else(io::Error::last_os_error)?;
+    Ok(Path::new(&OsString::from_wide(told)).join("cmd.exe"))
+}
+
+/// A path as a text, as which the registry has it.
+fn text(path: &Path) -> io::Result<&str> {
+    let what = || io::Error::new(ErrorKind::InvalidInput, "the path is no Unicode text");
+    path.to_str().ok_or_else(what)
 }
 
 /// The child's side.
@@ -207,14 +201,9 @@ fn ready_event() -> Option<OwnedHandle> {
 }
 
 fn open_event(name: &str) -> io::Result<OwnedHandle> {
-    let wide = wide(name);
+    let wide = create::wide(name.as_ref())?;
     // SAFETY: the name ends with a zero and lives until the call is over.
     owned(unsafe { OpenEventW(EVENT_MODIFY_STATE, 0, wide.as_ptr()) })
-}
-
-/// A text as the system takes it.
-fn wide(text: &str) -> Vec<u16> {
-    OsStr::new(text).encode_wide().chain([0]).collect()
 }
 
 /// Takes over an event that a call has just made or opened, or what went wrong with it.

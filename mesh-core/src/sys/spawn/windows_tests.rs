@@ -1,14 +1,16 @@
 //! Detached children of Windows.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
-use std::io::Read;
-use std::path::Path;
+use std::io::{BufRead, BufReader, Read};
+use std::os::windows::fs::OpenOptionsExt;
+use std::process::{self, Command, Stdio};
 use std::ptr;
 use std::time::Duration;
 
+use windows_sys::Win32::Foundation::LocalFree;
 use windows_sys::Win32::System::JobObjects::{AssignProcessToJobObject, CreateJobObjectW};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
+use windows_sys::Win32::UI::Shell::CommandLineToArgvW;
 
 use super::*;
 use crate::sys::process::{Handle, ProcessId};
@@ -49,18 +51,36 @@ fn run(program: &Path, args: &[&str], env: &[(OsString, OsString)]) -> io::Resul
 }
 
 /// Starts a launcher of its own, which starts a child that lives until its gate opens. Answers the
-/// launcher and the child.
-fn launcher(log: &Path) -> (Child, Handle) {
-    let mut launcher = Command::new(std::env::current_exe().unwrap());
-    let test = command()[2].replace("script::a_script_is_done", "platform::tests::a_launcher");
-    launcher.args(["--exact", &test, "--nocapture"]).env(LOG_VARIABLE, log);
-    let mut launcher = launcher.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let mut said = String::new();
-    // Comes to its end when the last process that has the pipe closes it.
-    launcher.stdout.take().unwrap().read_to_string(&mut said).unwrap();
-    let note = said.lines().find_map(|line| line.split_once("child ")).unwrap().1;
+/// launcher, what it still prints, and the child.
+fn launcher(log: &Path) -> (process::Child, impl Read + use<>, Handle) {
+    let mut launcher = again("a_launcher").env(LOG_VARIABLE, log).spawn().unwrap();
+    let mut lines = BufReader::new(launcher.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("child ") {
+        line.clear();
+        assert_ne!(lines.read_line(&mut line).unwrap(), 0, "no word of the child");
+    }
+    let note = line.split_once("child ").unwrap().1;
     let handle = Handle::of(&ProcessId::from_note(note).unwrap()).expect("the child has ended");
-    (launcher, handle)
+    (launcher, lines, handle)
+}
+
+/// This program once more, for one test of this file only.
+fn again(test: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command.args(["--exact", &name_of(test), "--nocapture"]);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// The name of a test of this file, as the harness knows it.
+fn name_of(test: &str) -> String {
+    format!("{}::{test}", module_path!().split_once("::").unwrap().1)
+}
+
+/// A file that the launcher holds, by a handle that children can inherit.
+fn held(log: &Path) -> PathBuf {
+    log.with_extension("held")
 }
 
 #[test]
@@ -72,6 +92,10 @@ fn a_launcher() {
         AssignProcessToJobObject(job, GetCurrentProcess())
     };
     assert_ne!(done, 0, "a job that forbids its processes to leave");
+    // Nobody else can open the file while somebody has it open.
+    let held =
+        OpenOptions::new().write(true).create(true).share_mode(0).open(held(Path::new(&log)));
+    let _held = Inherited::copy_of(&held.unwrap()).unwrap();
     let (_word, grant) = ready_pair().unwrap();
     let child = start("gate", Path::new(&log), &grant).unwrap();
     let note = ProcessId::of(child.id()).unwrap().to_note();
@@ -83,24 +107,26 @@ fn a_launcher() {
 fn who_captures_a_launchers_output_does_not_wait_for_the_child() {
     let dir = tempfile::tempdir().unwrap();
     let log = dir.path().join("log");
-    let (mut launcher, child) = launcher(&log);
+    let (mut launcher, mut output, child) = launcher(&log);
     assert!(launcher.wait().unwrap().success(), "a job that forbids to leave it is no hindrance");
+    // Comes to its end when the last process that has the pipe closes it.
+    output.read_to_string(&mut String::new()).unwrap();
     assert!(!child.wait(Duration::ZERO), "it lives on without its launcher");
     fs::remove_file(log.with_extension("gate")).unwrap();
     assert!(child.wait(Duration::from_secs(10)));
 }
 
 #[test]
-fn our_own_streams_can_be_inherited_again_after_a_start() {
-    // With the turn nobody else has withheld them.
-    let look = || {
-        let _turn = TURN.lock();
-        [io::stdout().as_raw_handle(), io::stderr().as_raw_handle()].map(is_inherited)
-    };
-    let before = look();
-    run(Path::new(r"C:\windows\system32\cmd.exe"), &["/c", "exit"], &[]).unwrap();
-    let after = look();
-    assert_eq!(before, after);
+fn a_child_has_no_handle_of_its_launchers() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("log");
+    let (mut launcher, _output, child) = launcher(&log);
+    assert!(launcher.wait().unwrap().success());
+    let opened = File::open(held(&log));
+    assert!(!child.wait(Duration::ZERO));
+    fs::remove_file(log.with_extension("gate")).unwrap();
+    assert!(child.wait(Duration::from_secs(10)));
+    assert!(opened.is_ok(), "{opened:?}");
 }
 
 #[test]
@@ -173,12 +199,69 @@ fn a_program_is_found_below_spaces_and_far_letters() {
 fn a_batch_file_gets_its_arguments_or_says_what_it_cannot_take() {
     let dir = tempfile::tempdir().unwrap();
     let batch = dir.path().join("my batch.cmd");
-    fs::write(&batch, "@echo first %~1 second %~2\r\n").unwrap();
+    fs::write(&batch, "@echo first [%~1] second [%2] third [%3]\r\n").unwrap();
     let env = [system("SystemRoot"), system("ComSpec")];
-    let said = run(&batch, &["a b", "%PATH%"], &env).unwrap();
-    assert!(said.contains("first a b second"), "{said}");
-    let error = run(&batch, &["two\nlines"], &env).unwrap_err();
-    assert!(error.to_string().contains("name the program that the batch file runs"), "{error}");
+    let said = run(&batch, &["a b", "&|<>^!(x)", ""], &env).unwrap();
+    assert!(said.contains(r#"first [a b] second ["&|<>^!(x)"] third [""]"#), "{said}");
+    for bad in ["two\nlines", "%PATH%", "a\" & echo b"] {
+        let error = run(&batch, &[bad], &env).unwrap_err();
+        assert!(error.to_string().contains("register the program that it runs"), "{error}");
+    }
+}
+
+#[test]
+fn a_batch_file_is_known_by_its_name_as_the_system_reads_it() {
+    for (name, is_one) in
+        [("a.CMD", true), ("a.bat", true), ("a.bat. .", true), ("a.cmd.exe", false), ("cmd", false)]
+    {
+        assert_eq!(is_batch(&format!(r"C:\x\{name}")), is_one, "{name}");
+    }
+}
+
+/// What the system's own reader makes of a command line.
+fn taken_apart(line: &str) -> Vec<String> {
+    let (line, mut count) = (create::wide(line.as_ref()).unwrap(), 0);
+    // SAFETY: the line ends with a zero; the call makes a list of that many texts, each of which
+    // ends with a zero too, and which is freed once.
+    unsafe {
+        let list = CommandLineToArgvW(line.as_ptr(), &raw mut count);
+        let texts = std::slice::from_raw_parts(list, usize::try_from(count).unwrap());
+        let text = |start: &*mut u16| {
+            let length = (0..).take_while(|at| *start.add(*at) != 0).count();
+            String::from_utf16(std::slice::from_raw_parts(*start, length)).unwrap()
+        };
+        let words = texts.iter().map(text).collect();
+        LocalFree(list.cast());
+        words
+    }
+}
+
+#[test]
+fn the_system_takes_a_command_line_apart_as_it_was_put_together() {
+    let parts = ["", "a", "\"", "\\", "\\\\", " ", "\t", "\\\"", "&", "%", "\u{e9}"];
+    let mut args = Vec::new();
+    for (first, second) in parts.iter().flat_map(|first| parts.map(|second| (first, second))) {
+        args.extend(parts.map(|third| format!("{first}{second}{third}")));
+    }
+    let line = command_line::of_program(r"C:\a b\x.exe", &args).unwrap();
+    let words = taken_apart(&line);
+    assert_eq!(words[0], r"C:\a b\x.exe");
+    assert_eq!(words[1..], args);
+}
+
+#[test]
+fn an_environment_is_in_order_and_each_name_there_once() {
+    let (_word, grant) = ready_pair().unwrap();
+    let log = tempfile::tempfile().unwrap();
+    let env = [("b", "1"), ("A", "2"), ("B", "3"), ("mesh_ready_event", "x")];
+    let env = env.map(|(name, value)| (name.into(), value.into()));
+    let (program, cwd) = (Path::new(r"C:\x.exe"), Path::new(r"C:\"));
+    let detached = Detached { program, args: &[], cwd, env: &env, log: &log };
+    let block = String::from_utf16(&detached.creation(&grant).unwrap().environment).unwrap();
+    assert_eq!(block, format!("A=2\0B=3\0{READY_VARIABLE}={}\0\0", grant.0));
+    let bad = [("a".into(), "1\0b=2".into())];
+    let error = Detached { env: &bad, ..detached }.creation(&grant).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
 #[test]
