@@ -250,11 +250,15 @@ fn a_launched_app_outlives_its_launcher_and_holds_nothing_of_it() {
 
 #[test]
 #[cfg(windows)] // windows-only: what a session of its own is on Unix
-fn a_launched_app_has_no_console() {
+fn a_launched_app_is_alone_on_a_console_without_a_window() {
     let home = Home::new();
     home.registered("one", &[]);
     home.mesh(&["launch", "one"]).exits(0);
-    assert!(!home.client().call::<bool>("one", "has_console", ()).unwrap());
+    let client = home.client();
+    let pid: u32 = client.call("one", "pid", ()).unwrap();
+    let (members, has_window): (Vec<u32>, bool) = client.call("one", "console", ()).unwrap();
+    assert_eq!(members, [pid]);
+    assert!(!has_window);
 }
 
 #[test]

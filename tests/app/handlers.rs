@@ -96,7 +96,7 @@ fn identity(app: &App) -> Result<()> {
         Ok(open)
     })?;
     #[cfg(windows)]
-    app.expose("has_console", [], mesh_tests::windows::has_console)?;
+    app.expose("console", [], mesh_tests::windows::console)?;
     app.expose("caller", [], |context: &Context, (): ()| {
         let caller = context.caller();
         CallerSeen { pid: caller.pid, user: caller.user, name: caller.name }

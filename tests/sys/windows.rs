@@ -28,8 +28,8 @@ use windows_sys::Win32::Security::{
 };
 use windows_sys::Win32::Storage::FileSystem::PIPE_ACCESS_DUPLEX;
 use windows_sys::Win32::System::Console::{
-    AttachConsole, CTRL_C_EVENT, FreeConsole, GenerateConsoleCtrlEvent, GetConsoleCP,
-    SetConsoleCtrlHandler,
+    AttachConsole, CTRL_C_EVENT, FreeConsole, GenerateConsoleCtrlEvent, GetConsoleProcessList,
+    GetConsoleWindow, SetConsoleCtrlHandler,
 };
 use windows_sys::Win32::System::Diagnostics::Debug::ReadProcessMemory;
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
@@ -45,6 +45,7 @@ use windows_sys::Win32::System::Threading::{
     PROCESS_QUERY_INFORMATION, PROCESS_SUSPEND_RESUME, PROCESS_TERMINATE, PROCESS_VM_READ,
     TerminateProcess,
 };
+use windows_sys::Win32::UI::WindowsAndMessaging::IsWindowVisible;
 use windows_sys::core::BOOL;
 
 #[link(name = "ntdll", kind = "raw-dylib")]
@@ -183,11 +184,15 @@ pub fn interrupt(pid: u32) -> io::Result<()> {
     }
 }
 
-/// Whether this process has a console.
+/// Who is on the console of this process, up to 16 of them, and whether it has a window.
 #[must_use]
-pub fn has_console() -> bool {
-    // SAFETY: nothing goes in, and a number comes out.
-    unsafe { GetConsoleCP() != 0 }
+pub fn console() -> (Vec<u32>, bool) {
+    let mut members = vec![0; 16];
+    // SAFETY: there is room for as many numbers as the call is told.
+    let count = unsafe { GetConsoleProcessList(members.as_mut_ptr(), 16) };
+    members.truncate(usize::try_from(count).unwrap_or(usize::MAX));
+    // SAFETY: the first call answers a window or none, and the second takes either.
+    (members, unsafe { IsWindowVisible(GetConsoleWindow()) != 0 })
 }
 
 /// How many threads a process has.

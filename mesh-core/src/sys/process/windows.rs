@@ -88,7 +88,7 @@ impl Handle {
     }
 
     /// Asks it to end; answers whether it could be asked, which is never. Ctrl-Break goes to a
-    /// group of our own console: a launched app has no console, and for any other the system does
+    /// group of our own console: a launched app has another, and for any other app the system does
     /// not say whether its number is that of a group. If it is none, everybody there gets it.
     pub(crate) fn terminate(&self) -> bool {
         false

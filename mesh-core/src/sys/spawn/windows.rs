@@ -1,4 +1,5 @@
-//! A child without a console, in a process group and, where that is allowed, outside our job.
+//! A child on a console of its own that has no window, in a process group and, where that is
+//! allowed, outside our job. What it starts shares the console, and so opens no window either.
 //!
 //! `MESH_READY_EVENT` holds the name of the *ready event*; who sets it says that it is ready. Only
 //! the launcher keeps it, until it is set or the child has ended: descendants do not hold it, so a
@@ -22,7 +23,7 @@ use windows_sys::Win32::Foundation::{
 };
 use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 use windows_sys::Win32::System::Threading::{
-    CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CreateEventW, DETACHED_PROCESS,
+    CREATE_BREAKAWAY_FROM_JOB, CREATE_NEW_PROCESS_GROUP, CREATE_NO_WINDOW, CreateEventW,
     EVENT_MODIFY_STATE, INFINITE, OpenEventW, SetEvent, WaitForMultipleObjects,
 };
 
@@ -77,7 +78,7 @@ impl Detached<'_> {
     /// Starts the child, which gets `ready`.
     pub(crate) fn spawn(&self, ready: &ReadyGrant) -> io::Result<Child> {
         let creation = self.creation(ready)?;
-        let flags = DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP;
+        let flags = CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP;
         let started = match creation.create(flags | CREATE_BREAKAWAY_FROM_JOB) {
             Err(error) if is(&error, ERROR_ACCESS_DENIED) => {
                 let started = creation.create(flags);

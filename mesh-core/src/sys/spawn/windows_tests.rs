@@ -8,9 +8,11 @@ use std::ptr;
 use std::time::Duration;
 
 use windows_sys::Win32::Foundation::LocalFree;
+use windows_sys::Win32::System::Console::{GetConsoleProcessList, GetConsoleWindow};
 use windows_sys::Win32::System::JobObjects::{AssignProcessToJobObject, CreateJobObjectW};
 use windows_sys::Win32::System::Threading::GetCurrentProcess;
 use windows_sys::Win32::UI::Shell::CommandLineToArgvW;
+use windows_sys::Win32::UI::WindowsAndMessaging::IsWindowVisible;
 
 use super::*;
 use crate::sys::process::{Handle, ProcessId};
@@ -19,7 +21,10 @@ use crate::sys::spawn::script::{SCRIPT_VARIABLE, command};
 /// Tells the launcher of a test where its child writes.
 const LOG_VARIABLE: &str = "LAUNCHER_LOG";
 
-/// A program without which many others do not start.
+/// Tells a child of a test to say who is on its console.
+const CONSOLE_VARIABLE: &str = "CONSOLE";
+
+/// A variable without which many programs do not start.
 fn system(variable: &str) -> (OsString, OsString) {
     (variable.into(), std::env::var_os(variable).unwrap_or_default())
 }
@@ -127,6 +132,48 @@ fn a_child_has_no_handle_of_its_launchers() {
     fs::remove_file(log.with_extension("gate")).unwrap();
     assert!(child.wait(Duration::from_secs(10)));
     assert!(opened.is_ok(), "{opened:?}");
+}
+
+/// Says who is on the console of this process, and whether it has a window; then starts another
+/// console program in the plainest way, as any library may, which does the same.
+#[test]
+fn a_program_of_the_console() {
+    let Some(generation) = std::env::var_os(CONSOLE_VARIABLE) else { return };
+    let mut members = [0; 16];
+    // SAFETY: there is room for as many numbers as the call is told.
+    let count = unsafe { GetConsoleProcessList(members.as_mut_ptr(), 16) };
+    let members = &members[..usize::try_from(count).unwrap()];
+    // SAFETY: the first call answers a window or none, and the second takes either.
+    let has_window = unsafe { IsWindowVisible(GetConsoleWindow()) != 0 };
+    let own = std::process::id();
+    let what = format!("members: {own} {has_window} {members:?}\n");
+    io::Write::write_all(&mut io::stdout(), what.as_bytes()).unwrap();
+    if generation == "child" {
+        let args = std::env::args_os().skip(1);
+        let mut below = Command::new(std::env::current_exe().unwrap());
+        assert!(below.args(args).env(CONSOLE_VARIABLE, "grandchild").status().unwrap().success());
+    }
+}
+
+#[test]
+fn what_a_child_starts_shares_its_console_which_is_not_ours_and_has_no_window() {
+    let env = [system("SystemRoot"), (CONSOLE_VARIABLE.into(), "child".into())];
+    let program = std::env::current_exe().unwrap();
+    let test = name_of("a_program_of_the_console");
+    let said = run(&program, &["--exact", &test, "--nocapture"], &env).unwrap();
+    let of = |line: &str| -> (u32, bool, Vec<u32>) {
+        let (pid, rest) = line.split_once(' ').unwrap();
+        let (has_window, members) = rest.split_once(' ').unwrap();
+        let members =
+            members.trim_matches(['[', ']']).split(", ").filter_map(|pid| pid.parse().ok());
+        (pid.parse().unwrap(), has_window.parse().unwrap(), members.collect())
+    };
+    let told: Vec<_> =
+        said.lines().filter_map(|line| Some(of(line.split_once("members: ")?.1))).collect();
+    let [(child, false, alone), (below, false, both)] = &told[..] else { panic!("{said}") };
+    assert_eq!(alone, &[*child], "nobody of ours is on the child's console: {said}");
+    assert_eq!(both.len(), 2, "{said}");
+    assert!(both.contains(child) && both.contains(below), "{said}");
 }
 
 #[test]
