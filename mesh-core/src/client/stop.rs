@@ -111,14 +111,17 @@ fn note(name: &AppName, done: Result<()>) {
 }
 
 fn force(name: &AppName, handle: &Handle) -> Result<Stopped> {
-    // One that could not be asked is not waited for.
-    let wait = if handle.terminate() { SIGNAL_WAIT } else { Duration::ZERO };
+    // One that could not be asked is not waited for; if it is gone, it left of itself just now.
+    let (left, wait) = match handle.terminate() {
+        true => (Stopped::Terminated, SIGNAL_WAIT),
+        false => (Stopped::Stopped, Duration::ZERO),
+    };
     if handle.wait(wait) {
-        return Ok(Stopped::Terminated);
+        return Ok(left);
     }
-    handle.kill();
+    let is_killed = handle.kill();
     if handle.wait(SIGNAL_WAIT) {
-        return Ok(Stopped::Killed);
+        return Ok(if is_killed { Stopped::Killed } else { left });
     }
     let text = format!("the process of {name} is killed and does not end");
     Err(Error::new(ErrorCode::NotResponding, text)
@@ -147,6 +150,31 @@ fn ask(connection: &Arc<Connection>, until: Instant) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::process::ProcessId;
+    use crate::sys::spawn::script::{SCRIPT_VARIABLE, command};
+    use std::process::{Child, Command, Stdio};
+
+    /// A process that lives longer than its test.
+    fn living() -> (Child, Handle) {
+        let line = command();
+        let mut command = Command::new(&line[0]);
+        command.args(&line[1..]).env(SCRIPT_VARIABLE, "gate").env("GATE", &line[0]);
+        let child = command.stdout(Stdio::null()).spawn().unwrap();
+        let handle = Handle::of(&ProcessId::of(child.id()).unwrap()).unwrap();
+        (child, handle)
+    }
+
+    #[test]
+    fn what_ended_before_force_was_used_was_not_ended_by_force() {
+        let name = AppName::parse("one").unwrap();
+        let (mut child, handle) = living();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(force(&name, &handle).unwrap(), Stopped::Stopped);
+        let (mut child, handle) = living();
+        assert_ne!(force(&name, &handle).unwrap(), Stopped::Stopped);
+        child.wait().unwrap();
+    }
 
     #[test]
     fn an_app_may_ask_for_more_time_than_is_known_but_not_for_ever() {
