@@ -13,18 +13,18 @@ use crate::client::dial::{Queueing, dial};
 use crate::error::{Error, ErrorCode, Result};
 use crate::limits::CLAIM_WAIT;
 use crate::name::AppName;
+use crate::proto;
 use crate::runtime::{Engine, current};
-use crate::sys::clock;
+use crate::sys::clock::{self, Allowance};
 use crate::sys::home::Home;
 use crate::sys::lock::FileLock;
 use crate::sys::process;
 use crate::transport::{Address, Listener};
 
-/// What an owner has at least for its first word.
-const WORD: Duration = Duration::from_millis(500);
-
 /// How often a name that is held by somebody who does not answer is looked at.
 const TURN: Duration = Duration::from_millis(10);
+/// One turn of the wait for an owner's first word.
+const WORD: Duration = Duration::from_millis(50);
 
 /// The app that owns a name already.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -133,25 +133,25 @@ pub(super) enum Claimed {
 pub(super) fn claim(engine: &Arc<Engine>, home: &Home, name: &AppName) -> Result<Claimed> {
     home.prepare()?;
     let path = home.lock_path(name);
-    let until = Instant::now() + CLAIM_WAIT;
+    let mut left = Allowance::new(CLAIM_WAIT);
     loop {
         if let Some(lock) = FileLock::try_acquire(&path)? {
-            return match look(engine, home, name, until)? {
+            return match look(engine, home, name, &mut left)? {
                 Some(running) => Ok(Claimed::Loser(running)),
                 None => own(home, name, lock).map(Claimed::Owner),
             };
         }
-        if let Some(running) = look(engine, home, name, until)? {
+        if let Some(running) = look(engine, home, name, &mut left)? {
             return Ok(Claimed::Loser(running));
         }
-        if Instant::now() >= until {
+        if left.is_over() {
             let holder = FileLock::signer(&path);
             let holder = holder.map_or_else(|| "unknown".to_owned(), |owner| owner.pid.to_string());
             let text = format!("{name} is held by pid {holder}, which does not answer");
             return Err(Error::new(ErrorCode::NotResponding, text)
                 .hint(format!("It may be starting or stopping; try again, or end pid {holder}.")));
         }
-        clock::pause(TURN);
+        left.turn(TURN, clock::pause);
     }
 }
 
@@ -176,19 +176,20 @@ fn bind(home: &Home, name: &AppName) -> Result<Arc<Listener>> {
     })
 }
 
-/// Who answers at the name's address. Silence until the time is out is an error that says so.
+/// Who answers at the name's address. Silence until no time is left is an error that says so.
 fn look(
     engine: &Arc<Engine>,
     home: &Home,
     name: &AppName,
-    until: Instant,
+    left: &mut Allowance,
 ) -> Result<Option<Running>> {
-    let queueing = Queueing::claim(until.saturating_duration_since(Instant::now()));
-    let Some(connection) = dial(engine, home, name, &queueing)? else { return Ok(None) };
+    let Some(connection) = dial(engine, home, name, &Queueing::claim(CLAIM_WAIT))? else {
+        return Ok(None);
+    };
     let pid = connection.peer().pid;
-    // Who waited in a queue that moves has time for an answer all the same.
-    let until = until.max(Instant::now() + WORD);
-    connection.watch(until, |machine| machine.peer().is_some() || machine.is_closed());
+    let has_word = |machine: &proto::Connection| machine.peer().is_some() || machine.is_closed();
+    let watch = |most| connection.watch(Instant::now() + most, has_word);
+    while !left.turn(WORD, watch) && !left.is_over() {}
     let hello = connection.hello();
     let closed = connection.is_closed();
     connection.close(&Error::new(ErrorCode::ConnectionLost, "only looked"));

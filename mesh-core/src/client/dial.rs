@@ -11,6 +11,7 @@ use crate::proto::Role;
 use crate::runtime::Engine;
 use crate::runtime::connection::Connection;
 use crate::runtime::current;
+use crate::sys::clock::Allowance;
 use crate::sys::home::Home;
 use crate::sys::lock::FileLock;
 use crate::sys::process::ProcessId;
@@ -116,9 +117,8 @@ impl Queueing<'_> {
         Self { still, until: Instant::now() + QUEUE_WAIT, cancelled: &|| false }
     }
 
-    fn goes_on(&self, moved: Instant) -> bool {
-        let now = Instant::now();
-        now < self.until && now.duration_since(moved) < self.still && !(self.cancelled)()
+    fn goes_on(&self, still: &Allowance) -> bool {
+        !still.is_over() && Instant::now() < self.until && !(self.cancelled)()
     }
 }
 
@@ -132,14 +132,14 @@ impl<'a> Queueing<'a> {
 
 /// Connects; a listener with a full queue is tried again.
 fn connect(address: &Address, queueing: &Queueing<'_>) -> io::Result<Stream> {
-    let mut moved = Instant::now();
+    let mut still = Allowance::new(queueing.still);
     loop {
         match Stream::connect(address) {
-            Err(error) if error.kind() == ErrorKind::WouldBlock && queueing.goes_on(moved) => {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && queueing.goes_on(&still) => {
                 let _place = current::block();
-                if Stream::wait_for_room(address, FULL_TURN) {
+                if still.turn(FULL_TURN, |most| Stream::wait_for_room(address, most)) {
                     // Somebody else may have been faster, but the owner is at work.
-                    moved = Instant::now();
+                    still = Allowance::new(queueing.still);
                 }
             }
             done => return done,
