@@ -70,6 +70,8 @@ pub(crate) struct State {
     runner: Runner,
     /// The lock and the socket, until the end.
     address: Mutex<Option<Owned>>,
+    /// How often something was deleted from the directory of addresses.
+    removals: AtomicU64,
     launcher: Mutex<Option<ReadySignal>>,
     client: OnceLock<Client>,
     ready: AtomicBool,
@@ -293,12 +295,20 @@ impl State {
     /// a newcomer that looks at us, and must not keep us from answering it.
     fn look(self: &Arc<Self>) {
         let missing = |owned: &Owned| !owned.is_whole();
+        self.removals.fetch_add(1, Ordering::SeqCst);
+        // Whoever has the lock now puts something back, and looks again after it.
         if !self.address.try_lock().is_some_and(|owned| owned.as_ref().is_some_and(missing)) {
             return;
         }
         let state = Arc::clone(self);
-        let restored =
-            thread::spawn(format!("mesh-restore-{}", self.name), move || state.restore());
+        let restore = move || {
+            let mut seen = None;
+            while seen != Some(state.removals.load(Ordering::SeqCst)) {
+                seen = Some(state.removals.load(Ordering::SeqCst));
+                state.restore();
+            }
+        };
+        let restored = thread::spawn(format!("mesh-restore-{}", self.name), restore);
         if let Err(error) = restored {
             log::error!(target: "mesh::app", "{} is unreachable: {error}", self.name);
         }
@@ -398,6 +408,7 @@ fn try_claim(builder: AppBuilder) -> Result<Claim> {
         registration: builder.registration,
         runner: Runner::new(Arc::clone(&engine), builder.executor),
         address: Mutex::new(Some(owned)),
+        removals: AtomicU64::new(0),
         launcher: Mutex::new(launcher),
         client: OnceLock::new(),
         ready: AtomicBool::new(false),
