@@ -61,6 +61,26 @@ fn a_value_method_streams_its_one_value() {
 }
 
 #[test]
+fn a_reader_waits_for_an_item_for_a_time_and_that_gives_the_app_no_more() {
+    let home = Home::new();
+    let _app = home.app("one", &[]);
+    let mut counted: Stream<u64> = home.client().stream("one", "count", (1,)).unwrap();
+    assert!(counted.ready_within(Duration::from_secs(10)));
+    assert_eq!(counted.next().unwrap().unwrap(), 1);
+    assert!(counted.ready_within(Duration::MAX), "the end is no wait either");
+    assert!(counted.next().is_none());
+    assert!(counted.ready_within(Duration::ZERO));
+
+    let mut silent: Stream<Value> = home.client().stream("one", "until_cancelled", ()).unwrap();
+    assert!(!silent.ready_within(Duration::ZERO));
+    let begun = Instant::now();
+    while !silent.ready_within(Duration::from_millis(50)) {
+        assert!(begun.elapsed() < Duration::from_secs(15), "the time of silence began anew");
+    }
+    assert_eq!(code(silent.next().unwrap()), ErrorCode::Deadline);
+}
+
+#[test]
 fn a_stream_whose_app_is_killed_says_so_once_and_ends() {
     let home = Home::new();
     let app = home.app("one", &[]);

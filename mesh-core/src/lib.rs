@@ -62,7 +62,9 @@ pub mod wire;
 pub use app::{
     App, AppBuilder, Caller, Claim, Context, Method, Params, Running, Sink, StopHandle, handler,
 };
-pub use client::{Canceller, Client, ClientBuilder, Request, Stopped, Stream, call, stream};
+pub use client::{
+    Canceller, Client, ClientBuilder, Request, Stopped, Stream, call, request, stream,
+};
 pub use error::{Error, ErrorCode, Result};
 pub use launch::{LaunchEvent, Launched};
 pub use limits::Limits;

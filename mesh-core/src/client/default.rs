@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Client, Stream};
+use super::{Client, Request, Stream};
 use crate::error::Result;
 
 static DEFAULT: OnceLock<Client> = OnceLock::new();
@@ -72,4 +72,12 @@ pub fn stream<T: DeserializeOwned>(
     args: impl Serialize,
 ) -> Result<Stream<T>> {
     default()?.stream(app, method, args)
+}
+
+/// An exchange of the process's own client in the making, for a call or a stream with options.
+///
+/// # Errors
+/// `home` when no home is known.
+pub fn request(app: &str, method: &str) -> Result<Request> {
+    Ok(default()?.request(app, method))
 }

@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-pub use self::default::{call, stream};
+pub use self::default::{call, request, stream};
 pub(crate) use self::default::{name_default, software};
 use self::peer::{Peer, Wish};
 pub use self::request::Request;

@@ -22,6 +22,9 @@ const HELLO_WAIT: Duration = Duration::from_secs(1);
 /// How long a cancelled stream waits for the app's word that it stopped.
 const CANCEL_WAIT: Duration = Duration::from_secs(5);
 
+/// The longest wait of one [`Stream::ready_within`].
+const WAIT_MAX: Duration = Duration::from_secs(3_600);
+
 /// The items of a stream. The app is slowed to the pace at which they are taken. Dropping the
 /// stream cancels it.
 ///
@@ -30,6 +33,8 @@ pub struct Stream<T> {
     request: Request,
     begun: Begun,
     canceller: Canceller,
+    /// The wait for the next item has begun: its time runs.
+    awaited: AtomicBool,
     over: bool,
     item: PhantomData<fn() -> T>,
 }
@@ -68,7 +73,8 @@ impl<T> Stream<T> {
             id: begun.id,
             used: Arc::default(),
         };
-        Self { request, begun, canceller, over: false, item: PhantomData }
+        let awaited = AtomicBool::new(false);
+        Self { request, begun, canceller, awaited, over: false, item: PhantomData }
     }
 
     /// The id of the task on the app's side, as `mesh tasks` shows it and `mesh cancel` takes it;
@@ -97,12 +103,37 @@ impl<T> Stream<T> {
         self.canceller.clone()
     }
 
+    /// Whether [`next`](Iterator::next) answers without waiting, within the time. For readers that
+    /// have to look at something else now and then: a person's interrupt, a window's events.
+    ///
+    /// # Blocking
+    /// Up to `time`. The 5 s of silence begin with the first wait for an item, in here or in
+    /// `next`.
+    #[must_use]
+    pub fn ready_within(&self, time: Duration) -> bool {
+        let Begun { slot, .. } = &self.begun;
+        if self.over || slot.has_arrival() || self.request.check_process().is_err() {
+            return true;
+        }
+        self.await_item();
+        // A time that no clock can hold is taken in parts, by whoever asks again.
+        let now = Instant::now();
+        slot.await_arrival(now.checked_add(time).unwrap_or(now + WAIT_MAX))
+    }
+
+    /// Lets the time of silence begin, once for each item.
+    fn await_item(&self) {
+        if !self.awaited.swap(true, Ordering::Relaxed) {
+            self.begun.connection.await_item(self.begun.id);
+        }
+    }
+
     fn arrival(&self) -> Arrival {
         let Begun { connection, id, slot, .. } = &self.begun;
         if let Some(arrival) = slot.try_take() {
             return arrival;
         }
-        connection.await_item(*id);
+        self.await_item();
         loop {
             // A cancel by another thread brings an end too, but nobody else bounds the wait for it.
             let cancelled = self.canceller.was_used();
@@ -150,6 +181,7 @@ impl<T: DeserializeOwned> Iterator for Stream<T> {
         }
         match self.arrival() {
             Arrival::Item(body, cost) => {
+                self.awaited.store(false, Ordering::Relaxed);
                 self.begun.connection.consume(self.begun.id, cost);
                 let item = codec::decode(&body);
                 if item.is_err() {

@@ -94,9 +94,30 @@ impl Slot {
             }
         }
     }
+
+    /// Whether something has arrived and not been taken.
+    pub(crate) fn has_arrival(&self) -> bool {
+        self.state.lock().has_arrival()
+    }
+
+    /// Blocks until something has arrived or the time is out; answers whether it has.
+    pub(crate) fn await_arrival(&self, until: Instant) -> bool {
+        let _place = current::block();
+        let mut state = self.state.lock();
+        while !state.has_arrival() {
+            if self.changed.wait_until(&mut state, until).timed_out() {
+                return state.has_arrival();
+            }
+        }
+        true
+    }
 }
 
 impl State {
+    fn has_arrival(&self) -> bool {
+        !self.items.is_empty() || self.outcome.is_some()
+    }
+
     fn take(&mut self) -> Option<Arrival> {
         if let Some((body, cost)) = self.items.pop_front() {
             return Some(Arrival::Item(body, cost));
