@@ -166,8 +166,9 @@ fn every_source_file_has_a_head_and_is_short_ascii() {
         }
     }
     assert!(long.len() * 10 <= sources.len(), "too many files above 450 lines: {long:?}");
-    let mut all = files(workspace(), &[".rs", ".toml", ".c", ".sh", ".py", ".yml", "justfile"]);
-    for folder in [".ci", "scripts"] {
+    let endings = [".rs", ".toml", ".c", ".cpp", ".h", ".hpp", ".sh", ".py", ".yml", "justfile"];
+    let mut all = files(workspace(), &endings);
+    for folder in [".ci", "scripts", "bindings/c"] {
         all.extend(files(&workspace().join(folder), &[""]));
     }
     for path in all {
