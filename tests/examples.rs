@@ -1,11 +1,14 @@
-//! The three example apps and the README's program, run as the README says.
+//! The three example apps, the workers in other languages and the README's program, run as the
+//! README says.
 
 use std::fs;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-use crate::support::programs::{copy, executable, face, remove};
+use crate::support::programs::{copy, executable, face, remove, workspace};
+use crate::support::wait::SOON;
 use crate::support::{Home, Proc, eventually, program};
 
 #[test]
@@ -132,4 +135,46 @@ fn the_tour_shows_the_main_job_and_leaves_nothing() {
     let left: Vec<_> = fs::read_dir(&temporary).unwrap().flatten().map(|e| e.path()).collect();
     assert!(left.is_empty(), "{left:?}");
     assert!(!home.beside(".mesh").exists(), "the person's own home is not touched");
+}
+
+/// Serves one of the workers and tries what all of them can.
+fn worker(interpreter: &str, probe: &[&str], file: &str) {
+    let mut probe_command = Command::new(interpreter);
+    if !probe_command.args(probe).output().is_ok_and(|output| output.status.success()) {
+        return crate::support::not_here(file, &format!("there is no {interpreter} for it"));
+    }
+    let home = Home::new();
+    let script = workspace().join("examples/worker").join(file);
+    let script = script.to_str().unwrap();
+    home.mesh(&["serve", "-d", "tools", "--worker", "--", interpreter, script]).exits(0);
+    home.mesh(&["call", "tools", "add", "2", "b=3"]).exits(0).prints("5\n");
+    home.mesh(&["call", "tools", "add", "1.5", "2"]).exits(0).prints("3.5\n");
+    home.mesh(&["stream", "tools", "count", "3"]).exits(0).prints("1\n2\n3\n");
+    home.mesh(&["call", "tools", "add", "x", "[]"]).exits(1);
+    // A reader that leaves early takes its call back, which harms nobody.
+    let client = home.client();
+    let mut stream = client.stream::<u64>("tools", "count", (2_000,)).unwrap();
+    assert_eq!(stream.next().unwrap().unwrap(), 1);
+    drop(stream);
+    let add = client.request("tools", "add").timeout(SOON).args((2, 2)).call::<u64>();
+    assert_eq!(add.unwrap(), 4);
+    home.mesh(&["stop", "tools"]).exits(0);
+    eventually(SOON, "all have ended", || home.processes().is_empty().then_some(()));
+    home.mesh(&["call", "tools", "add", "2", "2"]).exits(0).prints("4\n");
+}
+
+#[test]
+fn the_example_in_python_is_a_worker() {
+    let interpreter = if cfg!(windows) { "python" } else { "python3" };
+    worker(interpreter, &["-c", "pass"], "worker.py");
+}
+
+#[test]
+fn the_example_in_bash_is_a_worker() {
+    worker("bash", &["-c", "jq -n 1"], "worker.sh");
+}
+
+#[test]
+fn the_example_in_perl_is_a_worker() {
+    worker("perl", &["-MJSON::PP", "-e", "1"], "worker.pl");
 }

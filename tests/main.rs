@@ -21,3 +21,4 @@ mod stream;
 mod support;
 mod tidy;
 mod wire;
+mod worker;

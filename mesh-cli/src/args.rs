@@ -219,7 +219,7 @@ so on are the positional arguments, $MESH_ARG_1 (!MESH_ARG_1!) too; a named one 
 A program runs without any shell: mesh serve NAME --exec M -- PROG ARG {0} {name}. It takes any
 value; a command of cmd.exe refuses those that could be read as a part of it. Standard output is
 the value, each line of a stream an item. A status other than 0 is an error with the last lines of
-standard error.";
+standard error. A worker stays and speaks lines of JSON: mesh serve NAME --worker -- PROG ARG.";
 
 /// A method of an app and its arguments.
 #[derive(Debug, clap::Args)]
@@ -297,10 +297,10 @@ pub(crate) struct Add {
 pub(crate) struct Serve {
     /// The app's name
     pub(crate) name: String,
-    /// A method that answers with a value; may be given again
+    /// A method that answers with a value; with --worker also a bare name; may be given again
     #[arg(long, env = "MESH_METHOD", hide_env = true, value_name = "M=COMMAND")]
     pub(crate) method: Vec<String>,
-    /// A method that answers with a stream of lines; may be given again
+    /// A method that answers with a stream of lines; with --worker as --method
     #[arg(long, env = "MESH_STREAM", hide_env = true, value_name = "M=COMMAND")]
     pub(crate) stream: Vec<String>,
     /// A method that answers with the output of the program behind `--`
@@ -309,6 +309,10 @@ pub(crate) struct Serve {
     /// A method that answers with the lines of the program behind `--`
     #[arg(long, env = "MESH_EXEC_STREAM", hide_env = true, value_name = "M")]
     pub(crate) exec_stream: Option<String>,
+    /// Keeps the program behind `--`, which speaks lines of JSON (docs/worker.md)
+    #[arg(long, env = "MESH_WORKER", hide_env = true)]
+    #[arg(value_parser = FalseyValueParser::new())]
+    pub(crate) worker: bool,
     /// Starts it detached and returns when it is ready
     #[arg(short, long, env = "MESH_DETACH", hide_env = true)]
     #[arg(value_parser = FalseyValueParser::new())]

@@ -145,7 +145,11 @@ fn fits(whole: i128) -> bool {
     (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&whole)
 }
 
-fn strict(text: &str) -> Result<Value, BadArgument> {
+/// Reads JSON.
+///
+/// # Errors
+/// It does not parse, has a number beyond 64 bits or a key twice in one object.
+pub(crate) fn strict(text: &str) -> Result<Value, BadArgument> {
     let parsed: serde_json::Value = serde_json::from_str(text).map_err(|error| {
         let told = error.to_string();
         let reason = told.split(" at line ").next().unwrap_or(&told);
@@ -210,7 +214,8 @@ fn beyond_64_bits(json: &str) -> Option<&str> {
     None
 }
 
-fn after_string(quoted: &str) -> &str {
+/// What follows the JSON string that `quoted` begins with; nothing where it does not end.
+pub(crate) fn after_string(quoted: &str) -> &str {
     let mut escaped = false;
     for (at, c) in quoted.char_indices().skip(1) {
         match c {

@@ -21,6 +21,7 @@ mod progress;
 mod serve;
 mod signal;
 mod table;
+mod worker;
 
 use std::process::ExitCode;
 

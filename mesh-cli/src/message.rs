@@ -47,6 +47,11 @@ impl Message {
         }
     }
 
+    /// What a program of the user's says itself, such as a worker: its own lines, unmarked.
+    pub(crate) fn of_program(text: &str) {
+        write(&escape::lines(text));
+    }
+
     /// Whether notices and bars are shown at all.
     pub(crate) fn is_quiet(self) -> bool {
         self.quiet

@@ -1,4 +1,5 @@
 //! `mesh-test-app NAME [FLAG]...`: an app that can be told to behave in every way a test needs.
+//! `mesh-test-app --worker [FLAG]...`: a worker that can be told so too.
 //! `mesh-test-app --interrupt PID` presses Ctrl-C in the console of a process, on Windows.
 //!
 //! It registers the arguments it was started with, so that a launch repeats them. It prints
@@ -7,6 +8,7 @@
 mod dialers;
 mod flags;
 mod handlers;
+mod worker;
 
 use std::fs::{File, OpenOptions};
 use std::io::{Write, stderr, stdout};
@@ -22,6 +24,9 @@ fn main() -> Result<()> {
         && flag == "--interrupt"
     {
         return Ok(mesh_tests::windows::interrupt(pid.parse()?)?);
+    }
+    if std::env::args().nth(1).as_deref() == Some("--worker") {
+        return worker::run(std::env::args().skip(2));
     }
     let flags = Flags::parse(std::env::args().skip(1))?;
     if let Some(file) = &flags.trace {

@@ -23,7 +23,6 @@ pub(crate) use programs::program;
 pub(crate) use wait::{eventually, pause};
 
 /// Says on the real stderr, past the capture of the test runner, that a test cannot be run here.
-#[cfg(unix)]
 pub(crate) fn not_here(test: &str, why: &str) {
     use std::io::Write;
     let _ = writeln!(std::io::stderr(), "NOT RUN: {test}: {why}");

@@ -22,7 +22,7 @@ use crate::serve::tail::Tail;
 pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// How long output is waited for when the command itself has ended.
-const REST: Duration = Duration::from_millis(100);
+pub(crate) const REST: Duration = Duration::from_millis(100);
 
 /// How often a command that closed its standard output is looked at: at first, and at last.
 const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(50));
@@ -239,7 +239,8 @@ fn reader(name: &str, read: impl FnOnce() + Send + 'static) -> Result<()> {
     })
 }
 
-fn pieces(mut pipe: impl Read, mut each: impl FnMut(&[u8]) -> bool) {
+/// Hands on what is read from a pipe until it ends, or nobody wants more.
+pub(crate) fn pieces(mut pipe: impl Read, mut each: impl FnMut(&[u8]) -> bool) {
     let mut buffer = vec![0; PIECE];
     loop {
         match pipe.read(&mut buffer) {

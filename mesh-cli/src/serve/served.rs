@@ -29,16 +29,7 @@ impl Served {
     /// `work` as a method of `app`.
     pub(crate) fn new(app: &str, work: &Work, guard: Guard) -> Self {
         let limit = Limits::default().message;
-        // A command behaves the same whether the app was started by hand or launched, and has no
-        // arguments but its own.
-        let of_arguments = |name: &OsString| {
-            let name = name.to_string_lossy().to_ascii_uppercase();
-            name.starts_with(VARIABLE)
-        };
-        let inherited = std::env::vars_os().map(|(name, _)| name).filter(of_arguments);
-        let hidden = parser::variables().into_iter().map(OsString::from).chain(inherited);
-        let hidden = hidden.collect();
-        Self { app: app.to_owned(), work: work.clone(), hidden, limit, guard }
+        Self { app: app.to_owned(), work: work.clone(), hidden: hidden(), limit, guard }
     }
 
     /// Runs the command; its standard output is the value.
@@ -107,18 +98,32 @@ impl Served {
                 command.args(template.fill(args)?);
                 command
             }
+            Work::Worker => {
+                return Err(Error::new(ErrorCode::Internal, "a worker's method is no command"));
+            }
         };
         for name in &self.hidden {
             command.env_remove(name);
         }
         // Calls that the command makes know where they come from, so a circle of them ends.
         command.env("MESH_CALL_PATH", path.join(","));
-        // The launcher's pipe is this process's, not the command's.
-        command.env_remove(platform::READY_VARIABLE);
         command.envs(variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Ok(command)
     }
+}
+
+/// The variables that a command does not have: it behaves the same whether the app was started by
+/// hand or launched, and has no arguments but its own.
+pub(crate) fn hidden() -> Vec<OsString> {
+    let of_arguments = |name: &OsString| {
+        let name = name.to_string_lossy().to_ascii_uppercase();
+        name.starts_with(VARIABLE)
+    };
+    let inherited = std::env::vars_os().map(|(name, _)| name).filter(of_arguments);
+    let hidden = parser::variables().into_iter().map(OsString::from).chain(inherited);
+    // The launcher's pipe is this process's, not the command's.
+    hidden.chain([OsString::from(platform::READY_VARIABLE)]).collect()
 }
 
 /// Adds a piece to what is left of the last one, and takes out the lines that are whole.
@@ -163,10 +168,15 @@ fn variables(positional: &[String], args: &Args) -> Result<Vec<(String, String)>
 }
 
 fn failed(status: ExitStatus, tail: &str) -> Error {
+    ended("the command", status, tail)
+}
+
+/// The error for a process that has ended: how, and its last words.
+pub(crate) fn ended(what: &str, status: ExitStatus, tail: &str) -> Error {
     let how = match (status.code(), platform::signal_of(status)) {
-        (Some(code), _) => format!("the command exited with status {code}"),
-        (None, Some(signal)) => format!("the command was ended by signal {signal}"),
-        (None, None) => "the command failed".to_owned(),
+        (Some(code), _) => format!("{what} exited with status {code}"),
+        (None, Some(signal)) => format!("{what} was ended by signal {signal}"),
+        (None, None) => format!("{what} failed"),
     };
     let details = Value::from([
         ("status", status.code().map_or(Value::Null, Value::from)),

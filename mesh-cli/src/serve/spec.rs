@@ -1,4 +1,5 @@
-//! `M=COMMAND`, and `M` with a program: a method and what is behind it. Pure.
+//! `M=COMMAND`, and `M` with a program: a method and what is behind it; [`Plan`] is all that an
+//! app serves. Pure.
 
 use mesh_core::{MethodName, Shape};
 
@@ -6,10 +7,21 @@ use crate::args::Serve;
 use crate::failure::{Result, usage};
 use crate::platform;
 use crate::serve::template::Template;
+use crate::worker::Announced;
 
 /// How a method with a shell command is typed, and one with a program.
 const SHELL_FORM: &str = "Write it as --method 'NAME=COMMAND', in quotes.";
 const PROGRAM_FORM: &str = "Write it last: --exec NAME -- PROGRAM ARG {0} {name}.";
+const WORKER_FORM: &str = "Write it last: --worker -- PROGRAM ARG.";
+
+/// What an app serves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Its methods, without those that its worker announces.
+    pub(crate) specs: Vec<Spec>,
+    /// The program of its worker and the arguments of that, if it has one.
+    pub(crate) worker: Option<Vec<String>>,
+}
 
 /// One method of a served app.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,17 +41,35 @@ pub(crate) enum Work {
     Shell(String),
     /// A program, without any shell.
     Program(Template),
+    /// Nothing: the worker is asked.
+    Worker,
+}
+
+impl Plan {
+    /// Whether the worker says itself which methods it has.
+    pub(crate) fn is_announced(&self) -> bool {
+        self.worker.is_some() && self.of_worker().is_empty()
+    }
+
+    /// The methods of the worker that were typed.
+    pub(crate) fn of_worker(&self) -> Vec<Announced> {
+        let typed = self.specs.iter().filter(|spec| spec.work == Work::Worker);
+        typed.map(|spec| Announced::named(&spec.method, spec.shape)).collect()
+    }
 }
 
 /// Reads what was typed behind `--method`, `--stream`, `--exec` and `--exec-stream`.
 ///
 /// # Errors
 /// A usage error for the first that is wrong, and where none is given at all.
-pub(crate) fn all(typed: &Serve) -> Result<Vec<Spec>> {
+pub(crate) fn all(typed: &Serve) -> Result<Plan> {
+    let worker = worker(typed)?;
+    let one = |text, shape| one(text, shape, worker.is_some());
     let values = typed.method.iter().map(|text| one(text, Shape::Value));
     let streams = typed.stream.iter().map(|text| one(text, Shape::Stream));
+    let program = if worker.is_some() { None } else { program(typed) };
     let mut specs: Vec<Spec> = Vec::new();
-    for spec in values.chain(streams).chain(program(typed)) {
+    for spec in values.chain(streams).chain(program) {
         let spec = spec?;
         if specs.iter().any(|given| given.method == spec.method) {
             return Err(usage(
@@ -49,11 +79,26 @@ pub(crate) fn all(typed: &Serve) -> Result<Vec<Spec>> {
         }
         specs.push(spec);
     }
-    if specs.is_empty() {
+    if specs.is_empty() && worker.is_none() {
         let hint = format!("Give at least one: {}.", platform::EXAMPLE);
         return Err(usage("no method to serve", hint));
     }
-    Ok(specs)
+    Ok(Plan { specs, worker })
+}
+
+/// The program of a worker, if it was typed as one.
+fn worker(typed: &Serve) -> Result<Option<Vec<String>>> {
+    if !typed.worker {
+        return Ok(None);
+    }
+    if typed.exec.is_some() || typed.exec_stream.is_some() {
+        let what = "--worker and --exec are given, and one program";
+        return Err(usage(what, "Serve the other one under a name of its own."));
+    }
+    match typed.program.first() {
+        Some(program) if !program.is_empty() => Ok(Some(typed.program.clone())),
+        _ => Err(usage("no program stands behind `--`", WORKER_FORM)),
+    }
 }
 
 /// The method of a program, if one was typed.
@@ -79,8 +124,11 @@ fn program(typed: &Serve) -> Option<Result<Spec>> {
     Some(spec())
 }
 
-fn one(text: &str, shape: Shape) -> Result<Spec> {
+fn one(text: &str, shape: Shape, has_worker: bool) -> Result<Spec> {
     let Some((name, command)) = text.split_once('=') else {
+        if has_worker {
+            return Ok(Spec { method: method(text, WORKER_FORM)?, work: Work::Worker, shape });
+        }
         return Err(usage(format!("{text:?} names no command"), SHELL_FORM));
     };
     let method = method(name, SHELL_FORM)?;
@@ -121,6 +169,7 @@ mod tests {
             stream: texts(stream),
             exec: None,
             exec_stream: None,
+            worker: false,
             detach: false,
             program: Vec::new(),
         }
@@ -132,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_method_ends_at_the_first_equals_sign() {
-        let specs = all(&typed(&["hello=A=1 echo"], &["count=seq $1"])).unwrap();
+        let specs = all(&typed(&["hello=A=1 echo"], &["count=seq $1"])).unwrap().specs;
         assert_eq!(specs[0].method, "hello");
         assert_eq!(specs[0].work, Work::Shell("A=1 echo".to_owned()));
         assert_eq!((specs[1].method.as_str(), specs[1].shape), ("count", Shape::Stream));
@@ -153,7 +202,7 @@ mod tests {
         one.program = texts(&["prog", "{0}"]);
         assert!(refused(&one), "no method");
         one.exec_stream = Some("b".to_owned());
-        let specs = all(&one).unwrap();
+        let specs = all(&one).unwrap().specs;
         assert_eq!((specs[1].method.as_str(), specs[1].shape), ("b", Shape::Stream));
         assert!(refused(&Serve { exec: Some("c".to_owned()), ..one.clone() }), "two methods");
         for (method, program) in
@@ -163,5 +212,25 @@ mod tests {
             let program = texts(program);
             assert!(refused(&Serve { exec_stream, program, ..one.clone() }), "{method}");
         }
+    }
+
+    #[test]
+    fn a_worker_has_methods_without_commands_beside_those_with() {
+        let mut one = typed(&[], &[]);
+        one.worker = true;
+        assert!(refused(&one), "no program");
+        one.program = texts(&["prog", "{0}"]);
+        let plan = all(&one).unwrap();
+        assert!(plan.is_announced() && plan.specs.is_empty());
+        assert_eq!(plan.worker, Some(texts(&["prog", "{0}"])));
+        one.method = texts(&["a=1"]);
+        assert!(all(&one).unwrap().is_announced());
+        one.stream = texts(&["b"]);
+        let plan = all(&one).unwrap();
+        assert!(!plan.is_announced());
+        assert_eq!((&plan.specs[1].work, plan.specs[1].shape), (&Work::Worker, Shape::Stream));
+        assert!(refused(&Serve { method: texts(&["b"]), ..one.clone() }), "twice");
+        assert!(refused(&Serve { method: texts(&["mesh.b"]), ..one.clone() }));
+        assert!(refused(&Serve { exec: Some("c".to_owned()), ..one }));
     }
 }

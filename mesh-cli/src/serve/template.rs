@@ -91,16 +91,16 @@ impl Template {
 /// As it was typed; what would read otherwise without quotes has them.
 impl std::fmt::Display for Template {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let plain = |word: &str| !word.is_empty() && !word.contains(['"', '\'', ' ', '\t', '\n']);
-        for (at, word) in std::iter::once(&self.program).chain(&self.typed).enumerate() {
-            let space = if at == 0 { "" } else { " " };
-            match plain(word) {
-                true => write!(f, "{space}{word}")?,
-                false => write!(f, "{space}{word:?}")?,
-            }
-        }
-        Ok(())
+        let typed = self.typed.iter().map(String::as_str);
+        f.write_str(&words(std::iter::once(self.program.as_str()).chain(typed)))
     }
+}
+
+/// A command line for people, with quotes where a word needs them.
+pub(crate) fn words<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    let plain = |word: &str| !word.is_empty() && !word.contains(['"', '\'', ' ', '\t', '\n']);
+    let quoted = |word: &str| if plain(word) { word.to_owned() } else { format!("{word:?}") };
+    words.map(quoted).collect::<Vec<_>>().join(" ")
 }
 
 enum Raw {

@@ -101,6 +101,17 @@ impl Group {
         group_lives(self.leader.id())
     }
 
+    /// What blocks until the leader has ended, and does not reap it. Whoever reaps it sees to it
+    /// that it has ended before.
+    #[expect(clippy::unnecessary_wraps, reason = "the other system has none")]
+    pub(crate) fn until_ended(&self) -> Option<impl FnOnce() + Send + use<>> {
+        let leader = Pid::from_child(&self.leader);
+        Some(move || {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(leader), options) {}
+        })
+    }
+
     /// Whether the leader has ended and waits to be reaped.
     ///
     /// # Errors

@@ -138,6 +138,12 @@ impl Group {
         self.job.members().is_ok_and(|members| members > 0)
     }
 
+    /// What blocks until the leader has ended: std has no such wait beside its owner's. The end
+    /// of its standard output tells.
+    pub(crate) fn until_ended(&self) -> Option<fn()> {
+        None
+    }
+
     /// Whether the leader has ended.
     ///
     /// # Errors
