@@ -1,17 +1,18 @@
 //! `mesh serve --exec`: a program without a shell as a method.
 
-use mesh_core::{ErrorCode, Shape};
+use mesh_core::Shape;
 
 use crate::support::Home;
 use crate::support::home::app_name;
+use crate::support::programs::{copy, executable, remove, test_app};
 
-/// A program that every system has and that prints its arguments: the shell's own on Windows, so
-/// that values with quotes and the like are tried with the other one only.
-const PRINT: &[&str] =
-    if cfg!(windows) { &["cmd.exe", "/d", "/c", "echo"] } else { &["printf", "%s\\n"] };
+/// A program that prints its arguments, each on a line.
+fn print() -> [&'static str; 2] {
+    [test_app(), "--words"]
+}
 
 fn serve(home: &Home, how: &[&str], words: &[&str]) {
-    home.mesh(&[&["serve", "-d", "printer"], how, &["--"], PRINT, words].concat()).exits(0);
+    home.mesh(&[&["serve", "-d", "printer"], how, &["--"], &print(), words].concat()).exits(0);
 }
 
 #[test]
@@ -37,12 +38,12 @@ fn a_program_is_registered_with_its_parameters_and_launched_by_the_next_call() {
     let described = home.mesh(&["describe", "printer.print", "-o", "json"]).exits(0).json();
     assert_eq!(described["params"], serde_json::json!(["what"]));
     let entry = home.registry().entry(&app_name("printer")).unwrap().unwrap();
-    assert_eq!(entry.command[entry.command.len() - PRINT.len() - 2], "--");
+    assert_eq!(entry.command[entry.command.len() - print().len() - 2], "--");
     assert_eq!(entry.command.last().unwrap(), "{what}");
     home.mesh(&["call", "printer", "print", "again"]).exits(0).prints("\"again\"\n");
     home.mesh(&["call", "printer", "quick"]).exits(0).prints("1\n");
     serve(&home, &["--method", "quick=echo 1", "--exec", "print"], &["{what}"]);
-    let other = ["serve", "-d", "printer", "--exec", "print", "--", PRINT[0], "{what}"];
+    let other = ["serve", "-d", "printer", "--exec", "print", "--", print()[0], "{what}"];
     home.mesh(&other).exits(5).says("not with these commands");
 }
 
@@ -65,18 +66,50 @@ fn what_cannot_be_run_is_told_at_once_or_with_the_call() {
         (&["--exec", "m", "--", "p", "{"], "brace"),
         (&["--exec", "mesh.m", "--", "p"], "namespace"),
         (&["--exec", "m", "--exec-stream", "n", "--", "p"], "one program"),
+        (&["--exec", "a=b", "--", "p"], "--exec a -- PROGRAM"),
+        (&["--exec", "m", "--", "sh", "-c", "echo {0}"], "--method"),
+        (&["--exec", "m", "--", "C:\\x\\cmd.exe", "/c", "echo", "{0}"], "--method"),
     ] {
         home.mesh(&[&["serve", "-d", "nothing"], words].concat()).exits(2).says(why);
     }
     assert!(home.registry().read().unwrap().entries.is_empty());
-    home.mesh(&["serve", "-d", "nothing", "--exec", "m", "--", "no-such-program"]).exits(0);
-    let error = home.client().call::<String>("nothing", "m", ()).unwrap_err();
-    assert_eq!(error.code(), ErrorCode::Application);
-    assert!(error.message().contains("no-such-program"), "{error}");
+    let notes = home.beside("notes.txt");
+    std::fs::write(&notes, "").unwrap();
+    for (program, code, why) in [
+        ("no-such-program", 3, "\"no-such-program\" is in PATH"),
+        ("./no-such-program", 3, "does not exist"),
+        (notes.to_str().unwrap(), 6, "may not be executed"),
+    ] {
+        for detached in [&["-d"][..], &[]] {
+            let serve = [&["serve"], detached, &["nothing", "--exec", "m", "--", program, "{0}"]];
+            home.mesh(&serve.concat()).exits(code).says(why);
+        }
+    }
+    assert!(home.registry().read().unwrap().entries.is_empty());
 }
 
 #[test]
-#[cfg(unix)] // unix-only: what prints on Windows is a shell, which would read these values
+fn a_program_that_is_gone_when_it_is_called_is_named_with_the_next_step() {
+    let home = Home::new();
+    let tool = executable(&home.beside("tool"));
+    copy(test_app(), &tool);
+    let program = tool.to_str().unwrap();
+    home.mesh(&["serve", "-d", "tool", "--exec", "m", "--", program, "--words", "{0}"]).exits(0);
+    home.mesh(&["call", "tool", "m", "a"]).exits(0).prints("\"a\"\n");
+    remove(&tool);
+    home.mesh(&["call", "tool", "m", "a"]).exits(1).says("cannot start").says("full path");
+}
+
+#[test]
+fn a_shell_is_served_where_no_caller_gives_it_words() {
+    let home = Home::new();
+    let shell: &[&str] =
+        if cfg!(windows) { &["cmd", "/d", "/c", "echo", "1"] } else { &["sh", "-c", "echo 1"] };
+    home.mesh(&[&["serve", "-d", "one", "--exec", "m", "--"], shell].concat()).exits(0);
+    home.mesh(&["call", "one", "m"]).exits(0).prints("1\n");
+}
+
+#[test]
 fn no_value_is_more_than_one_word() {
     let home = Home::new();
     serve(&home, &["--exec", "print"], &["{0}", "{1}"]);
@@ -113,6 +146,6 @@ fn what_cmd_reads_twice_takes_harmless_values_only() {
     home.mesh(&["call", "shell", "none"]).exits(0).prints("[]\n");
     let long = "x".repeat(9_000);
     let error = home.client().call::<String>("shell", "found", (long,)).unwrap_err();
-    assert_eq!(error.code(), ErrorCode::BadArguments);
+    assert_eq!(error.code(), mesh_core::ErrorCode::BadArguments);
     assert!(error.message().contains("8191"), "{error}");
 }

@@ -1,6 +1,7 @@
 //! `mesh-test-app NAME [FLAG]...`: an app that can be told to behave in every way a test needs.
 //! `mesh-test-app --worker [FLAG]...`: a worker that can be told so too.
-//! `mesh-test-app --interrupt PID` presses Ctrl-C in the console of a process, on Windows.
+//! `mesh-test-app --interrupt PID` presses Ctrl-C in the console of a process, on Windows;
+//! `mesh-test-app --words WORD...` prints each word on a line.
 //!
 //! It registers the arguments it was started with, so that a launch repeats them. It prints
 //! `ready PID` when it is, and nothing else on stdout.
@@ -25,8 +26,13 @@ fn main() -> Result<()> {
     {
         return Ok(mesh_tests::windows::interrupt(pid.parse()?)?);
     }
-    if std::env::args().nth(1).as_deref() == Some("--worker") {
-        return worker::run(std::env::args().skip(2));
+    let mut words = std::env::args().skip(1);
+    match words.next().as_deref() {
+        Some("--worker") => return worker::run(words),
+        Some("--words") => {
+            return Ok(words.try_for_each(|word| writeln!(stdout(), "{word}"))?);
+        }
+        _ => {}
     }
     let flags = Flags::parse(std::env::args().skip(1))?;
     if let Some(file) = &flags.trace {

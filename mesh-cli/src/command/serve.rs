@@ -17,7 +17,8 @@ use crate::command::describe;
 use crate::context::Context;
 use crate::failure::{Result, app_name};
 use crate::platform::{READY_VARIABLE, this_program};
-use crate::serve::spec::{self, Plan};
+use crate::serve::program;
+use crate::serve::spec::{self, Plan, Work};
 use crate::serve::turn::Turn;
 use crate::signal::Second;
 use crate::{serve, signal};
@@ -36,6 +37,11 @@ pub(crate) fn run(context: &Context, typed: &Serve) -> Result {
     let entry = Entry::new(Kind::Binary, command.clone(), cwd.clone())?;
     // What a launch would refuse is better told now than at the next call.
     entry.check_launch()?;
+    for spec in &mut plan.specs {
+        if let Work::Program(template) = &mut spec.work {
+            program::find(template, &cwd)?;
+        }
+    }
     if typed.detach {
         return detach(context, &app, &plan, entry);
     }

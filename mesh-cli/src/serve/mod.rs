@@ -1,14 +1,16 @@
 //! Shell commands, a program, and a worker, as the methods of an app.
 //!
-//! `spec` says what was typed, `template` where arguments go in a program's command line, `served`
-//! what a command is given and what its output means, `running` watches the process, `tail` keeps
-//! the last lines of its standard error, `turn` lets one start of a name go on at a time. What
-//! ends a command with its app is in `platform`; a worker, which stays, is in `crate::worker`.
+//! `spec` says what was typed, `template` where arguments go in a program's command line, `program`
+//! which one that is, `served` what a command is given and what its output means, `running` watches
+//! the process, `tail` keeps the last lines of its standard error, `turn` lets one start of a name
+//! go on at a time. What ends a command with its app is in `platform`; a worker, which stays, is in
+//! `crate::worker`.
 //!
 //! A command that runs costs its handler's thread and two that read its pipes; how many run at
 //! one time is bounded by [`limits`]. A command that leaves a process behind which holds the pipes
 //! keeps those threads until that process ends.
 
+pub(crate) mod program;
 pub(crate) mod running;
 pub(crate) mod served;
 pub(crate) mod spec;

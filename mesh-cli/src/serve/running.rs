@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use mesh_core::{Error, ErrorCode, Result};
 
-use crate::platform::{End, Group, Guard};
+use crate::platform::{self, End, Group, Guard};
 use crate::serve::tail::Tail;
 
 /// How long a cancelled command may take to clean up, before it is killed.
@@ -225,9 +225,12 @@ fn not_started(command: &Command, error: std::io::Error) -> Error {
         .source(error),
         _ => {
             let program = command.get_program().display();
-            Error::application(format!("cannot start {program}"))
-                .hint("Give the full path of a program that this user may execute.")
-                .source(error)
+            let hint = if platform::is_no_program(&error) {
+                "It is no program of this system; for a script, name its interpreter before it."
+            } else {
+                "Give the full path of a program that this user may execute."
+            };
+            Error::application(format!("cannot start {program}")).hint(hint).source(error)
         }
     }
 }

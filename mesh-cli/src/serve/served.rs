@@ -94,7 +94,11 @@ impl Served {
         let mut command = match &self.work {
             Work::Shell(text) => platform::shell(text, &self.app, &positional, &variables)?,
             Work::Program(template) => {
-                let mut command = Command::new(&template.program);
+                let program = template
+                    .found
+                    .as_ref()
+                    .map_or(template.program.as_ref(), |found| found.as_os_str());
+                let mut command = Command::new(program);
                 command.args(template.fill(args)?);
                 command
             }
@@ -270,6 +274,27 @@ mod tests {
         let error = started(&served, &Args::new()).err().unwrap();
         assert_eq!(error.code(), ErrorCode::Application);
         assert!(error.message().contains("no-such-program-xyz"), "{error}");
+    }
+
+    #[test]
+    fn a_script_without_its_interpreter_is_told_to_have_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(format!("script{}", std::env::consts::EXE_SUFFIX));
+        std::fs::write(&path, "print(1)\n").unwrap();
+        let own = std::env::current_exe().unwrap().metadata().unwrap();
+        std::fs::set_permissions(&path, own.permissions()).unwrap();
+        let mut template = Template::parse(&["script".to_owned()]).unwrap();
+        template.found = Some(path);
+        let served = Served::new("greeter", &Work::Program(template), Guard::default());
+        let error = loop {
+            let error = started(&served, &Args::new()).err().unwrap();
+            // A child of another test, just born, may still hold the file open.
+            if !error.to_string().contains("busy") {
+                break error;
+            }
+        };
+        assert_eq!(error.code(), ErrorCode::Application);
+        assert!(error.next_step().unwrap().contains("interpreter"), "{error}");
     }
 
     #[test]

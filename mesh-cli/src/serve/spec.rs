@@ -6,12 +6,11 @@ use mesh_core::{MethodName, Shape};
 use crate::args::Serve;
 use crate::failure::{Result, usage};
 use crate::platform;
-use crate::serve::template::Template;
+use crate::serve::program;
+use crate::serve::template::{FORM, Template};
 use crate::worker::Announced;
 
-/// How a method with a shell command is typed, and one with a program.
-const SHELL_FORM: &str = "Write it as --method 'NAME=COMMAND', in quotes.";
-const PROGRAM_FORM: &str = "Write it last: --exec NAME -- PROGRAM ARG {0} {name}.";
+/// How a worker is typed.
 const WORKER_FORM: &str = "Write it last: --worker -- PROGRAM ARG.";
 
 /// What an app serves.
@@ -67,7 +66,7 @@ pub(crate) fn all(typed: &Serve) -> Result<Plan> {
     let one = |text, shape| one(text, shape, worker.is_some());
     let values = typed.method.iter().map(|text| one(text, Shape::Value));
     let streams = typed.stream.iter().map(|text| one(text, Shape::Stream));
-    let program = if worker.is_some() { None } else { program(typed) };
+    let program = if worker.is_some() { None } else { of_program(typed) };
     let mut specs: Vec<Spec> = Vec::new();
     for spec in values.chain(streams).chain(program) {
         let spec = spec?;
@@ -102,14 +101,14 @@ fn worker(typed: &Serve) -> Result<Option<Vec<String>>> {
 }
 
 /// The method of a program, if one was typed.
-fn program(typed: &Serve) -> Option<Result<Spec>> {
+fn of_program(typed: &Serve) -> Option<Result<Spec>> {
     let (name, shape) = match (&typed.exec, &typed.exec_stream) {
         (Some(name), None) => (name, Shape::Value),
         (None, Some(name)) => (name, Shape::Stream),
         (None, None) if typed.program.is_empty() => return None,
         (None, None) => {
             let what = "a program stands behind `--`, and no method that runs it";
-            return Some(Err(usage(what, PROGRAM_FORM)));
+            return Some(Err(usage(what, FORM)));
         }
         (Some(_), Some(_)) => {
             let what = "--exec and --exec-stream are given, and one program";
@@ -117,8 +116,14 @@ fn program(typed: &Serve) -> Option<Result<Spec>> {
         }
     };
     let spec = || {
-        let method = method(name, PROGRAM_FORM)?;
-        let template = Template::parse(&typed.program).map_err(|why| usage(why, PROGRAM_FORM))?;
+        if let Some((name, _)) = name.split_once('=') {
+            let what = "--exec takes the name of a method, and its program stands behind `--`";
+            return Err(usage(what, format!("Write --exec {name} -- PROGRAM ARG {{0}} {{name}}.")));
+        }
+        let method = method(name, FORM)?;
+        let template =
+            Template::parse(&typed.program).map_err(|wrong| usage(wrong.what, wrong.hint))?;
+        program::refuse_shell(&template.program, &template)?;
         Ok(Spec { method, work: Work::Program(template), shape })
     };
     Some(spec())
@@ -129,11 +134,11 @@ fn one(text: &str, shape: Shape, has_worker: bool) -> Result<Spec> {
         if has_worker {
             return Ok(Spec { method: method(text, WORKER_FORM)?, work: Work::Worker, shape });
         }
-        return Err(usage(format!("{text:?} names no command"), SHELL_FORM));
+        return Err(usage(format!("{text:?} names no command"), platform::SHELL_FORM));
     };
-    let method = method(name, SHELL_FORM)?;
+    let method = method(name, platform::SHELL_FORM)?;
     if command.trim().is_empty() {
-        return Err(usage(format!("the command of {name:?} is empty"), SHELL_FORM));
+        return Err(usage(format!("the command of {name:?} is empty"), platform::SHELL_FORM));
     }
     if let Some(why) = platform::bad_command(command) {
         let hint = "Write it in one line, or into a file that is run.";
@@ -206,7 +211,7 @@ mod tests {
         assert_eq!((specs[1].method.as_str(), specs[1].shape), ("b", Shape::Stream));
         assert!(refused(&Serve { exec: Some("c".to_owned()), ..one.clone() }), "two methods");
         for (method, program) in
-            [("a", &["p"][..]), ("mesh.x", &["p"]), ("c", &[]), ("c", &["{0}"])]
+            [("a", &["p"][..]), ("mesh.x", &["p"]), ("c", &[]), ("c", &["{0}"]), ("c=d", &["p"])]
         {
             let exec_stream = Some(method.to_owned());
             let program = texts(program);

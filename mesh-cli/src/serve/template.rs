@@ -1,8 +1,10 @@
 //! `PROG ARG {0} {name}`: the command line of a program, with places for arguments. Pure.
 //!
-//! No shell reads it: what a caller gives is one word, or a part of one, whatever it holds. The
-//! program itself has no places, so that a caller does not choose what runs. `{{` and `}}` stand
-//! for the braces themselves.
+//! No shell reads it (`program` sees to that): what a caller gives is one word, or a part of one,
+//! whatever it holds. The program itself has no places, so that a caller does not choose what
+//! runs. `{{` and `}}` stand for the braces themselves.
+
+use std::path::PathBuf;
 
 use mesh_core::{Args, Error, ErrorCode, Result, Value};
 
@@ -16,6 +18,8 @@ const POSITIONS: usize = 100;
 pub(crate) struct Template {
     /// The program, as it was typed.
     pub(crate) program: String,
+    /// Where it is, once it was looked for.
+    pub(crate) found: Option<PathBuf>,
     words: Vec<Vec<Part>>,
     typed: Vec<String>,
     params: Vec<String>,
@@ -28,22 +32,40 @@ enum Part {
     Param(usize),
 }
 
+/// Why a text is no template, and what to do about it.
+#[derive(Debug)]
+pub(crate) struct Wrong {
+    pub(crate) what: String,
+    pub(crate) hint: &'static str,
+}
+
+type Parsed<T> = std::result::Result<T, Wrong>;
+
+/// How a program is typed.
+pub(crate) const FORM: &str = "Write it last: --exec NAME -- PROGRAM ARG {0} {name}.";
+const FIXED: &str = "The caller does not choose what runs: write it out, and {{ for a brace.";
+const PLACES: &str = "{0} and {name} are places for arguments; write {{ and }} for the braces.";
+const COUNTED: &str = "Give the places names.";
+
 impl Template {
     /// Reads what was typed behind `--`.
     ///
     /// # Errors
-    /// What is wrong with it, as a fragment for a message.
-    pub(crate) fn parse(command: &[String]) -> std::result::Result<Self, String> {
+    /// What is wrong with it.
+    pub(crate) fn parse(command: &[String]) -> Parsed<Self> {
         let Some((program, typed)) = command.split_first().filter(|(first, _)| !first.is_empty())
         else {
-            return Err("no program stands behind `--`".to_owned());
+            return Err(Wrong { what: "no program stands behind `--`".to_owned(), hint: FORM });
         };
         let raw = |text: &String| pieces(text);
         let program = match raw(program)?.as_slice() {
             [Raw::Text(text)] => text.clone(),
-            _ => return Err(format!("the program {program:?} has a place for an argument")),
+            _ => {
+                let what = format!("the program {program:?} has a place for an argument");
+                return Err(Wrong { what, hint: FIXED });
+            }
         };
-        let words = typed.iter().map(raw).collect::<std::result::Result<Vec<_>, _>>()?;
+        let words = typed.iter().map(raw).collect::<Parsed<Vec<_>>>()?;
         let params = params(words.iter().flatten())?;
         let part = |raw: Raw| match raw {
             Raw::Text(text) => Part::Text(text),
@@ -53,7 +75,7 @@ impl Template {
             }
         };
         let words = words.into_iter().map(|word| word.into_iter().map(part).collect()).collect();
-        Ok(Self { program, words, typed: typed.to_vec(), params })
+        Ok(Self { program, found: None, words, typed: typed.to_vec(), params })
     }
 
     /// The names of its parameters, in the order in which positional arguments fill them: first
@@ -109,7 +131,7 @@ enum Raw {
 }
 
 /// Cuts a word at its places; a word without any is one text.
-fn pieces(word: &str) -> std::result::Result<Vec<Raw>, String> {
+fn pieces(word: &str) -> Parsed<Vec<Raw>> {
     let (mut pieces, mut text, mut rest) = (Vec::new(), String::new(), word);
     while let Some(at) = rest.find(['{', '}']) {
         text.push_str(&rest[..at]);
@@ -120,11 +142,11 @@ fn pieces(word: &str) -> std::result::Result<Vec<Raw>, String> {
             continue;
         }
         let Some((name, after)) = after.split_once('}').filter(|_| brace == "{") else {
-            return Err(format!("{word:?} has a lonely brace: write {brace}{brace} for the brace"));
+            return Err(Wrong { what: format!("{word:?} has a lonely brace"), hint: PLACES });
         };
         if !is_name(name) {
-            let why = "is neither a number nor a name: write {{ for the brace itself";
-            return Err(format!("{{{name}}} in {word:?} {why}"));
+            let what = format!("{{{name}}} in {word:?} is neither a number nor a name");
+            return Err(Wrong { what, hint: PLACES });
         }
         if !text.is_empty() {
             pieces.push(Raw::Text(std::mem::take(&mut text)));
@@ -145,13 +167,14 @@ fn is_name(name: &str) -> bool {
         || argument::is_identifier(name)
 }
 
-fn params<'a>(pieces: impl Iterator<Item = &'a Raw>) -> std::result::Result<Vec<String>, String> {
+fn params<'a>(pieces: impl Iterator<Item = &'a Raw>) -> Parsed<Vec<String>> {
     let (mut count, mut names) = (0, Vec::new());
     for piece in pieces {
         let Raw::Place(name) = piece else { continue };
         match name.parse::<usize>() {
             Ok(number) if number >= POSITIONS => {
-                return Err(format!("{{{number}}} is beyond the {POSITIONS} that are counted"));
+                let what = format!("{{{number}}} is beyond the {POSITIONS} that are counted");
+                return Err(Wrong { what, hint: COUNTED });
             }
             Ok(number) => count = count.max(number + 1),
             Err(_) if !names.contains(name) => names.push(name.clone()),
@@ -204,8 +227,8 @@ mod tests {
             (&[][..], "no program"),
             (&[""], "no program"),
             (&["{0}"], "the program"),
-            (&["p", "{"], "{{"),
-            (&["p", "a}"], "}}"),
+            (&["p", "{"], "lonely"),
+            (&["p", "a}"], "lonely"),
             (&["p", "{01}"], "neither"),
             (&["p", "{a b}"], "neither"),
             (&["p", "{}"], "neither"),
@@ -213,7 +236,8 @@ mod tests {
             (&["p", "{99999999999999999999}"], "neither"),
         ] {
             let told = Template::parse(&words(command)).unwrap_err();
-            assert!(told.contains(why), "{command:?}: {told}");
+            assert!(told.what.contains(why), "{command:?}: {told:?}");
+            assert_eq!(told.hint == FORM, why == "no program", "{command:?}: {told:?}");
         }
     }
 

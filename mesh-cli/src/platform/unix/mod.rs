@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus};
 
 use mesh_core::Result;
+use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::End;
@@ -24,6 +25,16 @@ pub(crate) const HELLO: &str = "echo \"hello $1\"";
 
 /// What a person may type to serve a command.
 pub(crate) const EXAMPLE: &str = "--method 'hello=echo \"hello $1\"' or --stream 'count=seq $1'";
+
+/// How a method with a shell command is typed.
+pub(crate) const SHELL_FORM: &str = "Write it as --method 'NAME=COMMAND', in quotes.";
+
+/// How a shell is given a value that it does not run.
+pub(crate) const SHELL_WAY: &str =
+    "Use --method 'NAME=COMMAND', with \"$1\" or \"$MESH_ARG_1\" in the shell's text.";
+
+/// Endings of files that a shell reads when they are started: a script here names its interpreter.
+pub(crate) const BATCH: &[&str] = &[];
 
 /// A folder that every system has, with some hundred files in and below it.
 pub(crate) const FOLDER: &str = "/etc";
@@ -65,6 +76,11 @@ pub(crate) fn shell_doc(text: &str) -> String {
 /// Why the shell cannot run this text: `sh` reads any.
 pub(crate) fn bad_command(_text: &str) -> Option<&'static str> {
     None
+}
+
+/// Whether what was to be started is a file that the system cannot run.
+pub(crate) fn is_no_program(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(Errno::NOEXEC.raw_os_error())
 }
 
 /// The signal that ended a process, if one did.

@@ -28,6 +28,19 @@ pub(crate) const HELLO: &str = "echo hello %1";
 pub(crate) const EXAMPLE: &str =
     "--method \"hello=echo hello %1\" or --stream \"list=dir /b !MESH_ARG_1!\"";
 
+/// How a method with a shell command is typed.
+pub(crate) const SHELL_FORM: &str = "Write it as --method \"NAME=COMMAND\", in quotes.";
+
+/// How a shell is given a value that it does not run.
+pub(crate) const SHELL_WAY: &str = "Use --method \"NAME=COMMAND\", with %1 or !MESH_ARG_1! in its \
+     text; PowerShell has $env:MESH_ARG_1.";
+
+/// Endings of files that a shell reads when they are started.
+pub(crate) const BATCH: &[&str] = &[".bat", ".cmd"];
+
+/// `ERROR_BAD_EXE_FORMAT`: a text under the name of a program.
+const BAD_EXE_FORMAT: i32 = 193;
+
 /// A folder that every system has, with some hundred files in and below it.
 pub(crate) const FOLDER: &str = "C:\\Windows";
 
@@ -89,6 +102,11 @@ pub(crate) fn shell_doc(text: &str) -> String {
 pub(crate) fn bad_command(text: &str) -> Option<&'static str> {
     let broken = text.contains(['\n', '\r']);
     broken.then_some("has more than one line, of which cmd.exe would run the first")
+}
+
+/// Whether what was to be started is a file that the system cannot run.
+pub(crate) fn is_no_program(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(BAD_EXE_FORMAT)
 }
 
 /// No signals end processes here.
