@@ -153,7 +153,7 @@ pub(crate) fn strict(text: &str) -> Result<Value, BadArgument> {
     let parsed: serde_json::Value = serde_json::from_str(text).map_err(|error| {
         let told = error.to_string();
         let reason = told.split(" at line ").next().unwrap_or(&told);
-        let reason = format!("this is not JSON: {reason}");
+        let reason = format!("an argument is not valid JSON: {reason}");
         BadArgument { reason, picture: picture(text, error.line(), error.column()) }
     })?;
     if let Some(large) = beyond_64_bits(text) {

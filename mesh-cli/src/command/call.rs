@@ -9,7 +9,7 @@ use crate::argument::{self, BadArgument};
 use crate::context::Context;
 use crate::failure::{Failure, Result, app_name, usage};
 use crate::signal::Second;
-use crate::{near, signal};
+use crate::{near, platform, signal};
 
 /// Bytes of arguments that are read from a file or from standard input.
 const INPUT_MAX: u64 = 64 << 20;
@@ -91,15 +91,15 @@ fn unreadable(source: &str, error: &std::io::Error) -> Failure {
 }
 
 fn bad_argument(bad: BadArgument) -> Failure {
-    let advice = "Quote the whole argument for the shell.\n\
-                  A text that begins with {, [ or \" is written as a JSON string.";
+    let advice = format!(
+        "Quote the whole argument for the shell: {}.\n\
+         A text that begins with {{, [ or \" is written as a JSON string.",
+        platform::QUOTED_JSON
+    );
     if bad.picture.is_empty() {
         return usage(bad.reason, "`mesh call --help` has the rule.");
     }
-    usage(
-        format!("an argument is not valid JSON: {}", bad.reason),
-        format!("{}\n{advice}", bad.picture),
-    )
+    usage(bad.reason, format!("{}\n{advice}", bad.picture))
 }
 
 #[cfg(test)]
@@ -132,6 +132,8 @@ mod tests {
         assert_eq!(failure.code, exit_code::USAGE);
         let error = failure.error.unwrap();
         assert!(error.next_step().unwrap().contains("{a:1}\n ^\n"), "{error:?}");
+        assert!(error.next_step().unwrap().contains("a=1"), "{error:?}");
+        assert_eq!(error.message().matches("JSON").count(), 1, "{error:?}");
     }
 
     #[test]

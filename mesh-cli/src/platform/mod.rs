@@ -17,8 +17,8 @@ mod windows;
 use windows as system;
 
 pub(crate) use system::{
-    BATCH, EXAMPLE, FOLDER, Group, Guard, HELLO, READY_VARIABLE, SHELL_FORM, SHELL_WAY,
-    bad_command, guard, is_no_program, prepare_terminal, shell, shell_doc, signal_of,
+    BATCH, EXAMPLE, FOLDER, Group, Guard, HELLO, QUOTED_JSON, READY_VARIABLE, SHELL_FORM,
+    SHELL_WAY, bad_command, guard, is_no_program, prepare_terminal, shell, shell_doc, signal_of,
 };
 
 /// What the variables of a command's arguments begin with.

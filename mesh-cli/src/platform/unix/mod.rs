@@ -33,6 +33,9 @@ pub(crate) const SHELL_FORM: &str = "Write it as --method 'NAME=COMMAND', in quo
 pub(crate) const SHELL_WAY: &str =
     "Use --method 'NAME=COMMAND', with \"$1\" or \"$MESH_ARG_1\" in the shell's text.";
 
+/// How JSON is quoted for the shell, and what needs no quotes.
+pub(crate) const QUOTED_JSON: &str = "'{\"a\":1}', or a=1";
+
 /// Endings of files that a shell reads when they are started: a script here names its interpreter.
 pub(crate) const BATCH: &[&str] = &[];
 

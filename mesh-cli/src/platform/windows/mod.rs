@@ -35,6 +35,9 @@ pub(crate) const SHELL_FORM: &str = "Write it as --method \"NAME=COMMAND\", in q
 pub(crate) const SHELL_WAY: &str = "Use --method \"NAME=COMMAND\", with %1 or !MESH_ARG_1! in its \
      text; PowerShell has $env:MESH_ARG_1.";
 
+/// How JSON is quoted for the shell, and what needs no quotes.
+pub(crate) const QUOTED_JSON: &str = "\"{\\\"a\\\":1}\", or a=1";
+
 /// Endings of files that a shell reads when they are started.
 pub(crate) const BATCH: &[&str] = &[".bat", ".cmd"];
 
