@@ -10,7 +10,7 @@ use mesh_core::{Args, ErrorCode, Shape, Value};
 use crate::support::home::app_name;
 use crate::support::programs::test_app;
 use crate::support::wait::SOON;
-use crate::support::{Home, Proc, eventually, pause, platform};
+use crate::support::{Home, Proc, eventually, pause};
 
 /// Serves the test app as the worker of `tools`.
 #[track_caller]
@@ -398,7 +398,7 @@ fn a_killed_worker_is_noticed_though_its_child_holds_the_pipe() {
         let tasks = home.mesh(&["tasks", "tools", "-o", "json"]).exits(0).json();
         (tasks.as_array().unwrap().len() == 1).then_some(())
     });
-    platform::kill(pid);
+    crate::support::platform::kill(pid);
     let error = waiting.join().unwrap().unwrap_err();
     assert!(error.message().contains("signal 9"), "{error}");
     assert_eq!(client.call::<u64>("tools", "add", (1, 1)).unwrap(), 2);

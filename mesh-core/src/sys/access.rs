@@ -30,6 +30,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 
 use super::file::wide;
 use super::user;
+use super::win32::code;
 
 /// To delete or rename the thing itself.
 pub(crate) const REMOVE: u32 = DELETE;
@@ -268,7 +269,7 @@ impl Descriptor {
                 return Ok(own);
             }
             let error = io::Error::last_os_error();
-            let too_small = error.raw_os_error() == i32::try_from(ERROR_INSUFFICIENT_BUFFER).ok();
+            let too_small = code(&error) == ERROR_INSUFFICIENT_BUFFER;
             if !too_small || needed <= size || needed > BYTES_MAX {
                 return Err(error);
             }

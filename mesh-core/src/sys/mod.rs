@@ -33,3 +33,5 @@ pub(crate) mod trust;
 pub(crate) mod user;
 pub(crate) mod volume;
 pub(crate) mod watch;
+#[cfg(windows)]
+pub(crate) mod win32;

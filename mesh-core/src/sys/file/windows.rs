@@ -21,6 +21,7 @@ use windows_sys::Win32::Storage::FileSystem::{
 };
 
 use crate::sys::access::{Access, Descriptor};
+use crate::sys::win32::code;
 use crate::sys::{clock, user};
 
 /// How long a file that somebody else holds is tried again.
@@ -85,8 +86,7 @@ fn is_shared_badly(error: &io::Error) -> bool {
 }
 
 fn is_any(error: &io::Error, codes: &[u32]) -> bool {
-    let code = error.raw_os_error().and_then(|code| u32::try_from(code).ok());
-    code.is_some_and(|code| codes.contains(&code))
+    codes.contains(&code(error))
 }
 
 /// Closes the file to other users. One made in a private directory is so already, because it

@@ -19,6 +19,7 @@ use windows_sys::Win32::System::IO::{OVERLAPPED, OVERLAPPED_0, OVERLAPPED_0_0};
 
 use crate::error::{Error, ErrorCode, Result};
 use crate::sys::access::{self, Access};
+use crate::sys::win32::code;
 use crate::sys::{file, trust, user};
 
 /// Takes the lock of an open file; [`is_held`] tells when somebody else has it.
@@ -47,8 +48,7 @@ fn far_byte() -> OVERLAPPED {
 
 /// Whether the error says that somebody else has the lock, or has the file for a moment.
 pub(super) fn is_held(error: &io::Error) -> bool {
-    let code = error.raw_os_error().and_then(|code| u32::try_from(code).ok());
-    matches!(code, Some(ERROR_LOCK_VIOLATION | ERROR_SHARING_VIOLATION))
+    matches!(code(error), ERROR_LOCK_VIOLATION | ERROR_SHARING_VIOLATION)
 }
 
 /// Whether the path leads to this open file. It is open such that nobody can delete or rename it;

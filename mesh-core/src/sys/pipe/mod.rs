@@ -20,9 +20,10 @@ use windows_sys::Win32::Foundation::{
     ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED,
 };
 
-use operation::{Begun, Operation, code_of};
+use operation::{Begun, Operation};
 
 use crate::sys::readiness::{Interest, Readiness, Route};
+use crate::sys::win32::code;
 
 /// Bytes of the read that an idle pipe has under way.
 const SMALL: u32 = 1 << 9;
@@ -267,7 +268,7 @@ impl Drop for Pipe {
 
 /// The end of a pipe is no error for its reader.
 fn ended(error: io::Error) -> io::Result<usize> {
-    match code_of(&error) {
+    match code(&error) {
         ERROR_BROKEN_PIPE | ERROR_PIPE_NOT_CONNECTED | ERROR_NO_DATA | ERROR_HANDLE_EOF => Ok(0),
         _ => Err(error),
     }

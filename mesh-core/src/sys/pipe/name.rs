@@ -1,16 +1,13 @@
 //! Named pipes: made by an owner, opened by a client, and asked who is at the other end.
 #![expect(unsafe_code, reason = "named pipes have no safe form in std")]
 
-use std::ffi::c_void;
 use std::io::{self, ErrorKind};
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::ptr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use windows_sys::Win32::Foundation::{
-    ERROR_PIPE_BUSY, GENERIC_READ, GENERIC_WRITE, HANDLE, INVALID_HANDLE_VALUE,
-};
+use windows_sys::Win32::Foundation::{ERROR_PIPE_BUSY, GENERIC_READ, GENERIC_WRITE, HANDLE};
 use windows_sys::Win32::Storage::FileSystem::{
     CreateFileW, FILE_FLAG_FIRST_PIPE_INSTANCE, FILE_FLAG_OVERLAPPED, OPEN_EXISTING,
     PIPE_ACCESS_DUPLEX, SECURITY_IDENTIFICATION, SECURITY_SQOS_PRESENT,
@@ -24,9 +21,9 @@ use windows_sys::Win32::System::Pipes::{
 use windows_sys::Win32::System::WindowsProgramming::FILE_SKIP_COMPLETION_PORT_ON_SUCCESS;
 
 use super::Pipe;
-use super::operation::code_of;
 use crate::sys::access::{Access, Descriptor};
 use crate::sys::user;
+use crate::sys::win32::{code, owned, wide};
 
 /// Bytes that a pipe takes in each direction before a writer has to wait.
 pub(super) const BUFFER: u32 = 64 << 10;
@@ -43,7 +40,7 @@ impl Pipe {
         // SAFETY: the name ends with a zero; the attributes and what they point to outlive the
         // call.
         let handle = unsafe {
-            CreateNamedPipeW(
+            owned(CreateNamedPipeW(
                 name.as_ptr(),
                 PIPE_ACCESS_DUPLEX | FILE_FLAG_OVERLAPPED | first,
                 PIPE_TYPE_BYTE | PIPE_READMODE_BYTE | PIPE_REJECT_REMOTE_CLIENTS,
@@ -52,9 +49,9 @@ impl Pipe {
                 BUFFER,
                 0,
                 &raw const attributes,
-            )
+            ))
         };
-        Self::new(owned(handle)?)
+        Self::new(handle?)
     }
 
     /// Opens an instance of the pipe `name` that waits for a client. Whoever made the pipe may
@@ -67,7 +64,7 @@ impl Pipe {
         let flags = FILE_FLAG_OVERLAPPED | SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION;
         // SAFETY: the name ends with a zero, and everything else is a plain value or null.
         let handle = unsafe {
-            CreateFileW(
+            owned(CreateFileW(
                 name.as_ptr(),
                 GENERIC_READ | GENERIC_WRITE,
                 0,
@@ -75,11 +72,11 @@ impl Pipe {
                 OPEN_EXISTING,
                 flags,
                 ptr::null_mut(),
-            )
+            ))
         };
-        match owned(handle) {
+        match handle {
             Ok(handle) => Self::new(handle),
-            Err(error) if code_of(&error) == ERROR_PIPE_BUSY => Err(ErrorKind::WouldBlock.into()),
+            Err(error) if code(&error) == ERROR_PIPE_BUSY => Err(ErrorKind::WouldBlock.into()),
             Err(error) => Err(error),
         }
     }
@@ -166,21 +163,4 @@ pub(super) fn available(pipe: &OwnedHandle) -> io::Result<usize> {
         0 => Err(io::Error::last_os_error()),
         _ => Ok(usize::try_from(bytes).unwrap_or_default()),
     }
-}
-
-/// A handle that the system gave, or its error.
-fn owned(handle: *mut c_void) -> io::Result<OwnedHandle> {
-    if handle == INVALID_HANDLE_VALUE || handle.is_null() {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: a new handle that nobody else has.
-    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
-}
-
-/// The text as the system wants it.
-fn wide(text: &str) -> io::Result<Arc<[u16]>> {
-    if text.contains('\0') {
-        return Err(ErrorKind::InvalidInput.into());
-    }
-    Ok(text.encode_utf16().chain([0]).collect())
 }

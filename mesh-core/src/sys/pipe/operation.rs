@@ -6,7 +6,7 @@
 #![expect(unsafe_code, reason = "overlapped calls have no safe form in std")]
 
 use std::io::{self, ErrorKind};
-use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{
@@ -16,6 +16,8 @@ use windows_sys::Win32::Storage::FileSystem::{ReadFile, WriteFile};
 use windows_sys::Win32::System::IO::{CancelIoEx, GetOverlappedResult, OVERLAPPED};
 use windows_sys::Win32::System::Pipes::ConnectNamedPipe;
 use windows_sys::Win32::System::Threading::CreateEventW;
+
+use crate::sys::win32::{code, owned};
 
 /// The bit of an event's handle that keeps a call out of the completion port.
 const SILENT: usize = 1;
@@ -63,12 +65,7 @@ pub(super) enum Begun {
 impl Operation {
     pub(super) fn new() -> io::Result<Self> {
         // SAFETY: no names and no attributes: a new event of our own, reset by hand.
-        let event = unsafe { CreateEventW(ptr::null(), 1, 0, ptr::null()) };
-        if event.is_null() {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: a new handle that nobody else has.
-        let event = unsafe { OwnedHandle::from_raw_handle(event) };
+        let event = unsafe { owned(CreateEventW(ptr::null(), 1, 0, ptr::null())) }?;
         let overlapped = Box::new(Overlapped::none());
         Ok(Self { overlapped, event, buffer: Vec::new(), pending: false })
     }
@@ -80,7 +77,7 @@ impl Operation {
             self.begin(|overlapped| unsafe { ConnectNamedPipe(pipe.as_raw_handle(), overlapped) });
         match begun {
             // The client was faster.
-            Err(error) if code_of(&error) == ERROR_PIPE_CONNECTED => Ok(Begun::Done(0)),
+            Err(error) if code(&error) == ERROR_PIPE_CONNECTED => Ok(Begun::Done(0)),
             begun => begun,
         }
     }
@@ -132,7 +129,7 @@ impl Operation {
         let begun = unsafe { ReadFile(file, buffer.as_mut_ptr(), length, ptr::null_mut(), place) };
         if begun == 0 {
             let error = io::Error::last_os_error();
-            if code_of(&error) != ERROR_IO_PENDING {
+            if code(&error) != ERROR_IO_PENDING {
                 return Err(error);
             }
             // SAFETY: the handle is open and the `OVERLAPPED` is the call's.
@@ -144,7 +141,7 @@ impl Operation {
             return Ok(usize::try_from(read).unwrap_or_default());
         }
         let error = io::Error::last_os_error();
-        match code_of(&error) {
+        match code(&error) {
             ERROR_OPERATION_ABORTED => Err(ErrorKind::WouldBlock.into()),
             _ => Err(error),
         }
@@ -159,7 +156,7 @@ impl Operation {
             return Ok(Begun::Done(self.overlapped.0.InternalHigh));
         }
         let error = io::Error::last_os_error();
-        if code_of(&error) == ERROR_IO_PENDING {
+        if code(&error) == ERROR_IO_PENDING {
             self.pending = true;
             return Ok(Begun::Pending);
         }
@@ -194,7 +191,7 @@ impl Operation {
             return Some(Ok(usize::try_from(moved).unwrap_or_default()));
         }
         let error = io::Error::last_os_error();
-        if code_of(&error) == ERROR_IO_INCOMPLETE {
+        if code(&error) == ERROR_IO_INCOMPLETE {
             return None;
         }
         self.pending = false;
@@ -206,11 +203,6 @@ impl Operation {
         debug_assert!(!self.pending, "the kernel writes into it");
         &self.buffer
     }
-}
-
-/// The system's number of an error.
-pub(super) fn code_of(error: &io::Error) -> u32 {
-    error.raw_os_error().and_then(|code| u32::try_from(code).ok()).unwrap_or_default()
 }
 
 impl Drop for Operation {

@@ -10,11 +10,11 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::windows::ffi::OsStringExt;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use windows_sys::Win32::Foundation::{FILETIME, HANDLE, INVALID_HANDLE_VALUE, WAIT_OBJECT_0};
+use windows_sys::Win32::Foundation::{FILETIME, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Diagnostics::ToolHelp::{
     CreateToolhelp32Snapshot, PROCESSENTRY32W, Process32FirstW, Process32NextW, TH32CS_SNAPPROCESS,
 };
@@ -27,6 +27,7 @@ use windows_sys::Win32::System::Threading::{
 
 use super::ProcessId;
 pub(crate) use super::exit::describe;
+use crate::sys::win32::owned;
 
 /// What a process that was ended by force leaves as its exit code.
 const KILLED: u32 = 1;
@@ -142,16 +143,7 @@ pub(crate) fn boot_id() -> &'static str {
 /// A handle on whatever has this pid now.
 fn open(pid: u32, rights: PROCESS_ACCESS_RIGHTS) -> Option<OwnedHandle> {
     // SAFETY: a call with three numbers.
-    owned(unsafe { OpenProcess(rights, 0, pid) }).ok()
-}
-
-/// Takes over a handle that a call has just made, or what went wrong with it.
-fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
-    if handle.is_null() || handle == INVALID_HANDLE_VALUE {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the caller's call made it, and nobody else closes it.
-    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
+    unsafe { owned(OpenProcess(rights, 0, pid)) }.ok()
 }
 
 /// When the process behind a handle was created.
@@ -182,7 +174,7 @@ fn has_ended(process: &OwnedHandle, wait: Duration) -> bool {
 /// All processes, each with the number of the one that made it.
 fn parents() -> io::Result<Vec<(u32, u32)>> {
     // SAFETY: a call with two numbers; the second is not used for processes.
-    let snapshot = owned(unsafe { CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0) })?;
+    let snapshot = unsafe { owned(CreateToolhelp32Snapshot(TH32CS_SNAPPROCESS, 0)) }?;
     let mut entry = PROCESSENTRY32W {
         dwSize: u32::try_from(size_of::<PROCESSENTRY32W>()).unwrap_or(0),
         ..PROCESSENTRY32W::default()

@@ -12,7 +12,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::ptr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +26,7 @@ use windows_sys::Win32::System::IO::{
 use windows_sys::Win32::System::Threading::INFINITE;
 
 use super::Woken;
+use crate::sys::win32::{code, owned};
 
 /// What the bell and a change of the timer post; routes are other numbers.
 const BELL: usize = usize::MAX;
@@ -135,13 +136,9 @@ impl Readiness {
     /// When the system has no room for one.
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: plain values; no handle is associated.
-        let port =
-            unsafe { CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, THREADS) };
-        if port.is_null() {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: a new handle that nobody else has.
-        let port = unsafe { OwnedHandle::from_raw_handle(port) };
+        let port = unsafe {
+            owned(CreateIoCompletionPort(INVALID_HANDLE_VALUE, ptr::null_mut(), 0, THREADS))
+        }?;
         let (routes, timer) = (Arc::default(), Mutex::default());
         Ok(Self { port, routes, timer, rung: AtomicBool::new(false) })
     }
@@ -245,8 +242,8 @@ impl Readiness {
             return Ok(Some(route));
         }
         let error = io::Error::last_os_error();
-        match error.raw_os_error().and_then(|code| u32::try_from(code).ok()) {
-            Some(WAIT_TIMEOUT) => Ok(None),
+        match code(&error) {
+            WAIT_TIMEOUT => Ok(None),
             _ => Err(error),
         }
     }

@@ -2,11 +2,10 @@
 //! handle that can be inherited, those of other code in this program as well.
 #![expect(unsafe_code, reason = "std cannot choose the handles that a child inherits")]
 
-use std::ffi::{OsStr, OsString, c_void};
+use std::ffi::{OsString, c_void};
 use std::fs::File;
-use std::io::{self, ErrorKind};
+use std::io;
 use std::marker::PhantomData;
-use std::os::windows::ffi::OsStrExt;
 use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
 use std::os::windows::process::ExitStatusExt;
 use std::process::ExitStatus;
@@ -22,6 +21,8 @@ use windows_sys::Win32::System::Threading::{
     PROCESS_INFORMATION, STARTF_USESTDHANDLES, STARTUPINFOEXW, STARTUPINFOW,
     UpdateProcThreadAttribute, WaitForSingleObject,
 };
+
+use crate::sys::win32::wide;
 
 /// What to create, as the system takes it: texts end with a zero.
 #[derive(Debug)]
@@ -194,33 +195,15 @@ pub(super) fn environment_block<'a>(
 ) -> io::Result<Vec<u16>> {
     let mut block = Vec::new();
     for (name, value) in variables {
-        block.extend(units(name)?);
+        // Each text without its own zero, the pair with one.
+        block.extend(wide(name)?.split_last().map_or(&[][..], |(_, text)| text));
         block.push(u16::from(b'='));
-        block.extend(units(value)?);
-        block.push(0);
+        block.extend(wide(value)?);
     }
     // An empty one has two zeros as well.
     block.resize(block.len().max(1), 0);
     block.push(0);
     Ok(block)
-}
-
-/// A text as the system takes it.
-///
-/// # Errors
-/// `InvalidInput` for one that holds a NUL.
-pub(super) fn wide(text: &OsStr) -> io::Result<Vec<u16>> {
-    let mut units = units(text)?;
-    units.push(0);
-    Ok(units)
-}
-
-fn units(text: &OsStr) -> io::Result<Vec<u16>> {
-    let units: Vec<u16> = text.encode_wide().collect();
-    match units.contains(&0) {
-        true => Err(io::Error::new(ErrorKind::InvalidInput, "a text for a process holds a NUL")),
-        false => Ok(units),
-    }
 }
 
 fn checked(done: windows_sys::core::BOOL) -> io::Result<()> {

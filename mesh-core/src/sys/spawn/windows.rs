@@ -12,14 +12,14 @@ use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::{self, ErrorKind};
 use std::os::windows::ffi::OsStringExt;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use uuid::Uuid;
 use windows_sys::Win32::Foundation::{
-    ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_BAD_EXE_FORMAT, GetLastError, HANDLE,
-    MAX_PATH, WAIT_OBJECT_0,
+    ERROR_ACCESS_DENIED, ERROR_ALREADY_EXISTS, ERROR_BAD_EXE_FORMAT, GetLastError, MAX_PATH,
+    WAIT_OBJECT_0,
 };
 use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 use windows_sys::Win32::System::Threading::{
@@ -31,6 +31,7 @@ pub(crate) use super::create::Child;
 use super::create::{self, Creation, Inherited};
 use super::{Detached, command_line};
 use crate::sys::access::Descriptor;
+use crate::sys::win32::{self, code, owned};
 use crate::sys::{environment, file};
 
 /// The environment variable that tells a child the name of its ready event.
@@ -52,13 +53,11 @@ pub(crate) fn ready_pair() -> io::Result<(ReadyWait, ReadyGrant)> {
     let name = format!("{NAME_PREFIX}{}", Uuid::new_v4());
     let access = Descriptor::exclusive()?;
     let attributes = access.attributes();
-    let wide = create::wide(name.as_ref())?;
+    let wide = win32::wide(&name)?;
     // SAFETY: the attributes and the name, which ends with a zero, live until the call is over.
-    let event = unsafe { CreateEventW(&raw const attributes, 1, 0, wide.as_ptr()) };
-    // SAFETY: reads a number of this thread.
-    let was_there = !event.is_null() && unsafe { GetLastError() } == ERROR_ALREADY_EXISTS;
-    let event = owned(event)?;
-    if was_there {
+    let event = unsafe { owned(CreateEventW(&raw const attributes, 1, 0, wide.as_ptr())) }?;
+    // SAFETY: reads a number of this thread, which a call that succeeds sets too.
+    if unsafe { GetLastError() } == ERROR_ALREADY_EXISTS {
         return Err(io::Error::from(ErrorKind::AlreadyExists));
     }
     Ok((ReadyWait(event), ReadyGrant(name)))
@@ -80,7 +79,7 @@ impl Detached<'_> {
         let creation = self.creation(ready)?;
         let flags = CREATE_NO_WINDOW | CREATE_NEW_PROCESS_GROUP;
         let started = match creation.create(flags | CREATE_BREAKAWAY_FROM_JOB) {
-            Err(error) if is(&error, ERROR_ACCESS_DENIED) => {
+            Err(error) if code(&error) == ERROR_ACCESS_DENIED => {
                 let started = creation.create(flags);
                 if started.is_ok() {
                     log::info!(
@@ -113,8 +112,8 @@ impl Detached<'_> {
         let streams = [Inherited::copy_of(&nothing)?, self.output()?, self.output()?];
         Ok(Creation {
             program: file::wide(&image)?,
-            line: create::wide(line.as_ref())?,
-            cwd: create::wide(self.cwd.as_os_str())?,
+            line: win32::wide(line)?,
+            cwd: win32::wide(self.cwd)?,
             environment: create::environment_block(variables.into_values())?,
             streams,
         })
@@ -127,7 +126,7 @@ impl Detached<'_> {
 
 /// What the system says in few words of the usual mistakes, with the next step.
 fn explain(error: io::Error) -> io::Error {
-    let what = if is(&error, ERROR_BAD_EXE_FORMAT) {
+    let what = if code(&error) == ERROR_BAD_EXE_FORMAT {
         "it is no program of this system; for a script, register its interpreter before it"
     } else if error.kind() == ErrorKind::NotADirectory {
         "the directory it is to start in is missing, or its path is longer than 258 characters"
@@ -202,23 +201,9 @@ fn ready_event() -> Option<OwnedHandle> {
 }
 
 fn open_event(name: &str) -> io::Result<OwnedHandle> {
-    let wide = create::wide(name.as_ref())?;
+    let wide = win32::wide(name)?;
     // SAFETY: the name ends with a zero and lives until the call is over.
-    owned(unsafe { OpenEventW(EVENT_MODIFY_STATE, 0, wide.as_ptr()) })
-}
-
-/// Takes over an event that a call has just made or opened, or what went wrong with it.
-fn owned(event: HANDLE) -> io::Result<OwnedHandle> {
-    if event.is_null() {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the caller's call made it, and nobody else closes it.
-    Ok(unsafe { OwnedHandle::from_raw_handle(event) })
-}
-
-/// Whether this is the system's error with this number.
-fn is(error: &io::Error, number: u32) -> bool {
-    error.raw_os_error().and_then(|raw| u32::try_from(raw).ok()) == Some(number)
+    unsafe { owned(OpenEventW(EVENT_MODIFY_STATE, 0, wide.as_ptr())) }
 }
 
 #[cfg(test)]

@@ -267,7 +267,7 @@ fn a_batch_file_is_known_by_its_name_as_the_system_reads_it() {
 
 /// What the system's own reader makes of a command line.
 fn taken_apart(line: &str) -> Vec<String> {
-    let (line, mut count) = (create::wide(line.as_ref()).unwrap(), 0);
+    let (line, mut count) = (win32::wide(line).unwrap(), 0);
     // SAFETY: the line ends with a zero; the call makes a list of that many texts, each of which
     // ends with a zero too, and which is freed once.
     unsafe {

@@ -3,7 +3,7 @@
 #![expect(unsafe_code, reason = "std knows no tokens")]
 
 use std::io;
-use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle, RawHandle};
+use std::os::windows::io::{AsRawHandle, RawHandle};
 use std::ptr;
 use std::sync::{Arc, OnceLock};
 
@@ -12,6 +12,8 @@ use windows_sys::Win32::Security::{GetTokenInformation, TOKEN_QUERY, TOKEN_USER,
 use windows_sys::Win32::System::Threading::{
     GetCurrentProcess, OpenProcess, OpenProcessToken, PROCESS_QUERY_LIMITED_INFORMATION,
 };
+
+use crate::sys::win32::owned;
 
 /// Words of 8 bytes for a token's user: a pointer, attributes and an identifier of at most 68
 /// bytes.
@@ -76,18 +78,6 @@ fn of_handle(process: RawHandle) -> io::Result<Arc<str>> {
         Some(text) => Ok(text.into()),
         None => Err(io::Error::from(io::ErrorKind::InvalidData)),
     }
-}
-
-/// A handle that the system gave, or its error.
-///
-/// # Safety
-/// `handle` is null, or open and nobody else's.
-unsafe fn owned(handle: HANDLE) -> io::Result<OwnedHandle> {
-    if handle.is_null() {
-        return Err(io::Error::last_os_error());
-    }
-    // SAFETY: the caller's promise.
-    Ok(unsafe { OwnedHandle::from_raw_handle(handle) })
 }
 
 /// A binary security identifier, with or without bytes behind it, as its usual text.
