@@ -175,7 +175,10 @@ fn entries_are_added_shown_and_removed_by_hand() {
 fn a_timeout_ends_with_124_and_has_a_variable() {
     let home = Home::new();
     let _app = home.app("one", &[]);
-    home.mesh(&["call", "one", "block", "60000", "--timeout", "200ms"]).exits(124).prints("");
+    home.mesh(&["call", "one", "block", "60000", "--timeout", "200ms"])
+        .exits(124)
+        .says("`--timeout`")
+        .prints("");
     let mut call = home.mesh_command(&["call", "one", "block", "60000"]);
     Proc::spawn(call.env("MESH_TIMEOUT", "200ms")).wait().exits(124).prints("");
     home.mesh(&["call", "one", "block", "1", "--timeout", "soon"]).exits(2);

@@ -219,7 +219,9 @@ so on are the positional arguments, $MESH_ARG_1 (!MESH_ARG_1!) too; a named one 
 A program runs without any shell: mesh serve NAME --exec M -- PROG ARG {0} {name}. It takes any
 value; a command of cmd.exe refuses those that could be read as a part of it. Standard output is
 the value, each line of a stream an item. A status other than 0 is an error with the last lines of
-standard error. A worker stays and speaks lines of JSON: mesh serve NAME --worker -- PROG ARG.";
+standard error. A worker stays and speaks lines of JSON: mesh serve NAME --worker -- PROG ARG.
+
+On Windows: mesh serve -d greeter --method \"hello=echo hello %1\" (%%1 in a .bat file)";
 
 /// A method of an app and its arguments.
 #[derive(Debug, clap::Args)]

@@ -25,11 +25,21 @@ pub(crate) fn improve(
         ErrorCode::TooLarge if error.next_step().is_some_and(|step| step.contains("Limits::")) => {
             error.hint("Have the app stream it, or write a file and answer with its name.")
         }
+        ErrorCode::Deadline => match error.next_step().map(in_words_of_a_shell) {
+            Some(step) => error.hint(step),
+            None => error,
+        },
         ErrorCode::NotRunning if error.next_step().is_none() => {
             error.hint(format!("`mesh launch {app}` starts it."))
         }
         _ => error,
     }
+}
+
+/// The next step after a deadline: a program sets a timeout, a shell has a flag.
+fn in_words_of_a_shell(step: &str) -> String {
+    step.replace("a timeout of your own", "`--timeout`")
+        .replace("longer timeout", "longer `--timeout`")
 }
 
 /// The error for a name that no app has.
@@ -97,5 +107,12 @@ mod tests {
         assert_eq!(near.next_step(), Some("Did you mean `get_stats`?"));
         let far = no_such_method(error(), &methods, "statusbar", "zzz");
         assert_eq!(far.next_step(), Some("`mesh describe statusbar` shows its methods."));
+    }
+
+    #[test]
+    fn after_a_deadline_the_flag_is_named() {
+        let step = in_words_of_a_shell("Give it more time with a timeout of your own.");
+        assert_eq!(step, "Give it more time with `--timeout`.");
+        assert_eq!(in_words_of_a_shell("with a longer timeout."), "with a longer `--timeout`.");
     }
 }

@@ -29,19 +29,19 @@ impl AppName {
     pub fn parse(text: &str) -> Result<Self, BadName> {
         let bad = |rule| Err(BadName { text: text.to_owned(), rule, better: suggestion(text) });
         if text.is_empty() || text.len() > APP_NAME_MAX {
-            return bad("it has 1 to 63 characters");
+            return bad("a name has 1 to 63 characters");
         }
         if !text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-')) {
-            return bad("it is made of a-z, 0-9, '.', '_' and '-', in lower case");
+            return bad("a name is made of a-z, 0-9, '.', '_' and '-', in lower case");
         }
         if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
-            return bad("it begins with a letter or a digit");
+            return bad("a name begins with a letter or a digit");
         }
         if text.contains("..") || text.ends_with('.') {
-            return bad("it neither ends with a dot nor has two in a row");
+            return bad("a name neither ends with a dot nor has two in a row");
         }
         if is_device(text) {
-            return bad("it is not the name of a device on Windows");
+            return bad("Windows keeps it for a device");
         }
         Ok(Self(text.to_owned()))
     }
@@ -86,10 +86,10 @@ impl MethodName {
     pub fn parse(text: &str) -> Result<Self, BadName> {
         let bad = |rule| Err(BadName { text: text.to_owned(), rule, better: None });
         if text.is_empty() || text.len() > METHOD_NAME_MAX {
-            return bad("it has 1 to 256 bytes");
+            return bad("a name has 1 to 256 bytes");
         }
         if text.chars().any(char::is_control) {
-            return bad("it has no control characters");
+            return bad("a name has no control characters");
         }
         Ok(Self(text.to_owned()))
     }
@@ -133,7 +133,7 @@ impl From<MethodName> for String {
 pub struct BadName {
     /// What was given.
     pub text: String,
-    /// The rule that it breaks, as a sentence about the name.
+    /// The rule that it breaks, as a sentence.
     pub rule: &'static str,
     /// A permitted name near to it.
     pub better: Option<String>,
@@ -226,6 +226,14 @@ mod tests {
     fn a_refused_name_suggests_its_lower_case_form() {
         assert_eq!(AppName::parse("Scanner App").unwrap_err().better.unwrap(), "scanner-app");
         assert_eq!(AppName::parse("..").unwrap_err().better, None);
+    }
+
+    #[test]
+    fn the_rule_reads_as_the_reason() {
+        let told = |name: &str| AppName::parse(name).unwrap_err().to_string();
+        assert_eq!(told("con"), "\"con\" cannot be a name: Windows keeps it for a device");
+        let rule = "a name begins with a letter or a digit";
+        assert_eq!(told("-a"), format!("\"-a\" cannot be a name: {rule}"));
     }
 
     #[test]

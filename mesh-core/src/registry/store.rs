@@ -254,7 +254,9 @@ impl Store {
             ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
                 failed.hint("See who owns the file and its directory.")
             }
-            _ => failed,
+            _ => failed.hint(
+                "See whether it is a file, and whether another program holds it; try again then.",
+            ),
         };
         failed.source(error)
     }

@@ -210,6 +210,14 @@ fn a_program_that_others_can_write_is_not_launched() {
 }
 
 #[test]
+fn a_registry_that_cannot_be_read_is_told_with_the_next_step() {
+    let (_dir, _home, registry) = home();
+    fs::create_dir(registry.path()).unwrap();
+    let error = registry.read().unwrap_err();
+    assert!(error.next_step().is_some(), "{error:?}");
+}
+
+#[test]
 fn what_cannot_be_executed_is_not_launched() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("program.txt");
