@@ -12,7 +12,7 @@ use std::os::windows::io::{AsRawHandle, FromRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 
 use windows_sys::Wdk::System::SystemInformation::NtQuerySystemInformation;
 use windows_sys::Wdk::System::Threading::NtQueryInformationProcess;
@@ -23,8 +23,8 @@ use windows_sys::Win32::Security::Authorization::{
     ConvertSidToStringSidW, ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
 };
 use windows_sys::Win32::Security::{
-    DACL_SECURITY_INFORMATION, GetTokenInformation, SetFileSecurityW, TOKEN_QUERY, TOKEN_USER,
-    TokenUser,
+    DACL_SECURITY_INFORMATION, GetTokenInformation, PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES,
+    SetFileSecurityW, TOKEN_QUERY, TOKEN_USER, TokenUser,
 };
 use windows_sys::Win32::Storage::FileSystem::PIPE_ACCESS_DUPLEX;
 use windows_sys::Win32::System::Console::{
@@ -289,22 +289,31 @@ pub fn user() -> io::Result<String> {
 /// # Errors
 /// Those of the system.
 pub fn set_access(path: &Path, list: &str) -> io::Result<()> {
-    let (path, list, mut descriptor) = (wide(path), wide(list), null_mut());
-    // SAFETY: both texts end with a zero; the descriptor is freed after its only use.
+    let (path, descriptor) = (wide(path), descriptor(list)?);
+    // SAFETY: the path ends with a zero; the descriptor is freed after its only use.
     unsafe {
-        checked(ConvertStringSecurityDescriptorToSecurityDescriptorW(
-            list.as_ptr(),
-            SDDL_REVISION_1,
-            &raw mut descriptor,
-            null_mut(),
-        ))?;
         let set = checked(SetFileSecurityW(path.as_ptr(), DACL_SECURITY_INFORMATION, descriptor));
         LocalFree(descriptor);
         set
     }
 }
 
-/// A pipe that anybody may connect to who finds it.
+/// A security descriptor from its text; whoever asks frees it.
+fn descriptor(text: &str) -> io::Result<PSECURITY_DESCRIPTOR> {
+    let (text, mut descriptor) = (wide(text), null_mut());
+    // SAFETY: the text ends with a zero, and the result has a place.
+    checked(unsafe {
+        ConvertStringSecurityDescriptorToSecurityDescriptorW(
+            text.as_ptr(),
+            SDDL_REVISION_1,
+            &raw mut descriptor,
+            null_mut(),
+        )
+    })?;
+    Ok(descriptor)
+}
+
+/// A pipe of this user's, as an app has one.
 #[derive(Debug)]
 pub struct Pipe {
     name: Vec<u16>,
@@ -339,8 +348,18 @@ impl Pipe {
 
 fn instance(name: &[u16]) -> io::Result<OwnedHandle> {
     let (mode, instances) = (PIPE_ACCESS_DUPLEX, PIPE_UNLIMITED_INSTANCES);
-    // SAFETY: the name ends with a zero, and no attributes are given.
-    owned(unsafe {
-        CreateNamedPipeW(name.as_ptr(), mode, 0, instances, PIPE_BUFFER, PIPE_BUFFER, 0, null())
-    })
+    let user = user()?;
+    let attributes = SECURITY_ATTRIBUTES {
+        nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or(0),
+        lpSecurityDescriptor: descriptor(&format!("O:{user}D:P(A;;GA;;;{user})"))?,
+        bInheritHandle: 0,
+    };
+    let (size, access) = (PIPE_BUFFER, &raw const attributes);
+    // SAFETY: the name ends with a zero; the descriptor is freed after its only use.
+    unsafe {
+        let made = CreateNamedPipeW(name.as_ptr(), mode, 0, instances, size, size, 0, access);
+        let made = owned(made);
+        LocalFree(attributes.lpSecurityDescriptor);
+        made
+    }
 }

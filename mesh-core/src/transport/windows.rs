@@ -329,6 +329,22 @@ mod tests {
     }
 
     #[test]
+    fn a_pipe_that_was_armed_by_a_thread_that_has_ended_is_read_all_the_same() {
+        let home = tempfile::tempdir().unwrap();
+        let (address, set) = (address(&home), Readiness::new().unwrap());
+        let (_listener, near, far) = pair(&set, &address);
+        std::thread::scope(|scope| scope.spawn(|| far.arm(&set, 2, READ)).join().unwrap()).unwrap();
+        // Wine reports a read that its thread took along; then it is to be begun again.
+        if set.wait(Some(Duration::ZERO)).unwrap() == Woken::Source(2) {
+            assert_eq!(far.read(&mut [0; 8]).unwrap_err().kind(), ErrorKind::WouldBlock);
+            far.arm(&set, 2, READ).unwrap();
+        }
+        near.write(b"hello").unwrap();
+        assert_eq!(set.wait(SOON).unwrap(), Woken::Source(2));
+        assert_eq!(far.read(&mut [0; 8]).unwrap(), 5);
+    }
+
+    #[test]
     fn the_end_of_a_peer_is_reported_and_an_armed_pipe_may_be_closed() {
         let home = tempfile::tempdir().unwrap();
         let (address, set) = (address(&home), Readiness::new().unwrap());

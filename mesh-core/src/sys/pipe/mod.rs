@@ -17,7 +17,8 @@ use std::sync::OnceLock;
 
 use parking_lot::{Mutex, RwLock};
 use windows_sys::Win32::Foundation::{
-    ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_NO_DATA, ERROR_PIPE_NOT_CONNECTED,
+    ERROR_BROKEN_PIPE, ERROR_HANDLE_EOF, ERROR_NO_DATA, ERROR_OPERATION_ABORTED,
+    ERROR_PIPE_NOT_CONNECTED,
 };
 
 use operation::{Begun, Operation};
@@ -66,6 +67,9 @@ impl Incoming {
         {
             self.brought = match result {
                 Ok(length) => Brought::Bytes(0, length),
+                // Where the thread that began it has left and took it along, as in Wine: it is
+                // begun again when the pipe is armed next.
+                Err(error) if code(&error) == ERROR_OPERATION_ABORTED => Brought::Nothing,
                 Err(error) => Brought::Error(error),
             };
         }
