@@ -53,8 +53,8 @@ const CREATE_NO_WINDOW: u32 = 0x0800_0000;
 
 /// Lets `cmd.exe`, and what it starts, print UTF-8 into the pipe: in the system's own code page
 /// other scripts would be question marks. It is for the console of the command alone. By its full
-/// path, because a bare name is looked for in the working directory first. `(call )` forgets how that
-/// ended: many commands of `cmd.exe` leave the number of the one before them.
+/// path, because a bare name is looked for in the working directory first. `(call )` forgets how
+/// that ended: many commands of `cmd.exe` leave the number of the one before them.
 const IN_UTF_8: &str = "\"%SystemRoot%\\System32\\chcp.com\" 65001 >nul 2>nul & (call ) & ";
 
 /// What `cmd.exe` takes, with the values that it puts in itself, and some room for its own words.
