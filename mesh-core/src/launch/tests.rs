@@ -204,8 +204,10 @@ fn a_stop_fails_all_who_wait_and_nobody_starts_it_again() {
 #[test]
 #[cfg(unix)]
 fn a_descendant_that_holds_the_ready_pipe_is_waited_for() {
-    let scene = Scene::new("hand-over; own; ready", LONG);
-    assert!(matches!(scene.run(), Ok(Launched::Started { .. })));
+    let scene = Scene::new("hand-over; own; ready; gate", LONG);
+    let launched = scene.run();
+    assert!(matches!(launched, Ok(Launched::Started { .. })), "{launched:?}");
+    scene.open_gate();
 }
 
 /// An event is not held by those who know its name.
