@@ -278,13 +278,21 @@ fn too_much_at_once_is_busy_and_harms_only_its_sender() {
     let gate = Arc::new(RwLock::new(()));
     let shut = gate.write().unwrap();
     let door = Arc::clone(&gate);
-    app.expose("wait", [], move || drop(door.read())).unwrap();
+    let (begun, begins) = sync_channel(4);
+    let wait = move || {
+        begun.send(()).unwrap();
+        drop(door.read());
+    };
+    app.expose("wait", [], wait).unwrap();
     app.ready().unwrap();
     let client = home.client();
     thread::scope(|scope| {
         // Without a deadline: what waits must not be answered, too.
         let wait = || client.request("one", "wait").timeout(Duration::ZERO).call::<Value>();
-        let calls: Vec<_> = (0..10).map(|_| scope.spawn(wait)).collect();
+        let mut calls = vec![scope.spawn(wait)];
+        // Until it has begun it is one of those that wait.
+        begins.recv_timeout(SOON).unwrap();
+        calls.extend((0..9).map(|_| scope.spawn(wait)));
         eventually(SOON, "the surplus is answered", || {
             (calls.iter().filter(|call| call.is_finished()).count() == 7).then_some(())
         });
