@@ -324,6 +324,9 @@ mod tests {
             }
         }
         assert_eq!(set.wait(SOON).unwrap(), Woken::Source(3));
+        // Armed only after the room was reported to somebody else: it is reported again.
+        near.arm(&set, 3, Interest { read: false, write: true }).unwrap();
+        assert_eq!(set.wait(SOON).unwrap(), Woken::Source(3));
         assert!(near.is_flushed());
         assert_eq!(near.write(b"x").unwrap(), 1);
     }

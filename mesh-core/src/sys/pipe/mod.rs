@@ -244,9 +244,10 @@ impl Pipe {
             is_ready = !matches!(incoming.brought, Brought::Nothing);
         }
         if interest.write && !is_ready {
-            let outgoing = self.outgoing.lock();
-            // One that is pending reports its end by itself.
-            is_ready = !outgoing.is_pending();
+            let mut outgoing = self.outgoing.lock();
+            // One that is pending reports its end by itself; but that of one that has finished was
+            // perhaps heard before anybody waited for it.
+            is_ready = !outgoing.is_pending() || outgoing.poll(handle.as_handle()).is_some();
         }
         if is_ready { self.report(set) } else { Ok(()) }
     }
