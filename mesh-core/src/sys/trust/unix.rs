@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use super::{names, regular, unreadable};
 use crate::error::{Error, ErrorCode, Result};
 use crate::sys::user::euid;
 
@@ -77,13 +78,7 @@ fn walk(path: &Path, code: ErrorCode, is_parent: bool) -> Result<()> {
 /// # Errors
 /// As [`check_path`].
 pub(crate) fn check_file(file: &File, path: &Path, code: ErrorCode) -> Result<()> {
-    let about = file.metadata().map_err(|error| unreadable(path, code, error))?;
-    if !about.is_file() {
-        return Err(Error::new(
-            ErrorCode::Refused,
-            format!("{} is {}, not a regular file", path.display(), kind_of(&about)),
-        ));
-    }
+    let about = regular(file, path, code)?;
     check(path, &about, false)
 }
 
@@ -111,20 +106,8 @@ pub(crate) fn neutral_directory() -> PathBuf {
     PathBuf::from("/")
 }
 
-fn names(path: &Path) -> impl DoubleEndedIterator<Item = OsString> + '_ {
-    path.components().filter_map(|component| match component {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    })
-}
-
 fn lstat(path: &Path, code: ErrorCode) -> Result<Metadata> {
     fs::symlink_metadata(path).map_err(|error| unreadable(path, code, error))
-}
-
-fn unreadable(path: &Path, code: ErrorCode, error: std::io::Error) -> Error {
-    Error::new(code, format!("{} cannot be looked at", path.display())).source(error)
 }
 
 fn check(path: &Path, about: &Metadata, on_the_way: bool) -> Result<()> {

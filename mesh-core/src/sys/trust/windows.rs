@@ -17,6 +17,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::path::{Component, Path, PathBuf};
 
+use super::{names, regular, unreadable};
 use crate::error::{Error, ErrorCode, Result};
 use crate::sys::access::{self, Access, CONTROL, EXTEND, REMOVE, REMOVE_CHILD, WRITE};
 use crate::sys::user;
@@ -112,13 +113,7 @@ fn walk(path: &Path, code: ErrorCode) -> Result<PathBuf> {
 /// # Errors
 /// As [`check_path`].
 pub(crate) fn check_file(file: &File, path: &Path, code: ErrorCode) -> Result<()> {
-    let about = file.metadata().map_err(|error| unreadable(path, code, error))?;
-    if !about.is_file() {
-        return Err(Error::new(
-            ErrorCode::Refused,
-            format!("{} is {}, not a regular file", path.display(), kind_of(&about)),
-        ));
-    }
+    regular(file, path, code)?;
     let access = Access::of(file).map_err(|error| unreadable(path, code, error))?;
     check(path, &access, Place::End)
 }
@@ -164,14 +159,6 @@ pub(crate) fn neutral_directory() -> PathBuf {
     system.filter(|path| path.is_absolute()).unwrap_or_else(|| PathBuf::from(r"C:\Windows"))
 }
 
-fn names(path: &Path) -> impl DoubleEndedIterator<Item = OsString> + '_ {
-    path.components().filter_map(|component| match component {
-        Component::Normal(name) => Some(name.to_owned()),
-        Component::ParentDir => Some("..".into()),
-        _ => None,
-    })
-}
-
 /// The drive or share, with the separator behind it.
 fn root_of(path: &Path) -> PathBuf {
     let is_root = |part: &Component<'_>| matches!(part, Component::Prefix(_) | Component::RootDir);
@@ -182,10 +169,6 @@ fn root_of(path: &Path) -> PathBuf {
 fn look(path: &Path, code: ErrorCode) -> Result<(Metadata, Access)> {
     let seen = access::look_at(path).and_then(|file| Ok((file.metadata()?, Access::of(&file)?)));
     seen.map_err(|error| unreadable(path, code, error))
-}
-
-fn unreadable(path: &Path, code: ErrorCode, error: std::io::Error) -> Error {
-    Error::new(code, format!("{} cannot be looked at", path.display())).source(error)
 }
 
 fn check(path: &Path, access: &Access, place: Place) -> Result<()> {
